@@ -1,0 +1,158 @@
+"""The checks. Plain `nox` runs those that must pass before a change is handed on; `nox -l` lists them all.
+
+Tests run against the built wheel, on every supported Python that is here; a Python that is missing is skipped and
+said so. Environments are made by uv where it is installed (the dev extra brings it) and by virtualenv and pip
+otherwise; set NOX_DEFAULT_VENV_BACKEND=virtualenv to have pip's own configuration obeyed.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent
+DIST = ROOT / "dist"
+SUPPORTED = ("3.11", "3.12", "3.13")
+PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")["project"]
+RUNTIME_EXTRAS = ("httpx2", "httpx", "watch", "prometheus", "otel", "fast", "demo")
+
+
+def _candidates(version: str) -> Iterator[Path]:
+    """Yield where an interpreter of *version* may be, likeliest first. pyenv's shims may be there and not work."""
+    name = f"python{version}.exe" if os.name == "nt" else f"python{version}"
+    if version == f"{sys.version_info.major}.{sys.version_info.minor}":
+        yield Path(sys.base_prefix) / "bin" / name
+    yield from (Path(folder) / name for folder in os.get_exec_path())
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    yield from (folder / name for folder in sorted(pyenv.glob(f"versions/{version}.*/bin"), reverse=True))
+
+
+def _interpreter(version: str) -> Path | None:
+    """Return an interpreter of *version* that runs and can make environments, or None."""
+    probe = "import sys, venv; print('%d.%d' % sys.version_info[:2])"
+    for path in _candidates(version):
+        if not path.is_file():
+            continue
+        try:
+            found = subprocess.run([path, "-c", probe], capture_output=True, text=True, timeout=30, check=False)
+        except (OSError, subprocess.TimeoutExpired):
+            continue
+        if found.returncode == 0 and found.stdout.strip() == version:
+            return path
+    return None
+
+
+def _present() -> list[str]:
+    """Return the supported versions that are here, and put their interpreters where nox and uv look first."""
+    found = {version: path for version in SUPPORTED if (path := _interpreter(version)) is not None}
+    missing = [version for version in SUPPORTED if version not in found]
+    if missing:
+        print(f"noxfile: skipping Python {', '.join(missing)}: no working interpreter found", file=sys.stderr)
+    folders = [str(path.parent) for path in found.values()]
+    os.environ["PATH"] = os.pathsep.join([*folders, os.environ["PATH"]])
+    return list(found)
+
+
+os.environ["UV_PYTHON_DOWNLOADS"] = "never"
+PYTHONS = _present()
+OLDEST, NEWEST = PYTHONS[0], PYTHONS[-1]
+
+nox.needs_version = ">=2025.5"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.download_python = "never"
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["lint", "types", "imports", "tests", "coverage"]
+
+
+def _tool(name: str) -> str:
+    """Return the requirement by which the dev extra asks for *name*."""
+    return next(line for line in PROJECT["optional-dependencies"]["dev"] if line.startswith(name))
+
+
+def _present_folders(*names: str) -> list[str]:
+    return [name for name in names if (ROOT / name).exists()]
+
+
+def _wheel() -> Path:
+    """Return the wheel that the session `build` made."""
+    return max(DIST.glob("asgi_resync-*.whl"), key=lambda path: path.stat().st_mtime)
+
+
+def _install_wheel(session: nox.Session, *extras: str, constraints: tuple[str, ...] = ()) -> None:
+    """Install the built wheel with *extras*; again even if that version is there, since its contents change."""
+    wheel = _wheel()
+    session.install(f"asgi-resync[{','.join(extras)}] @ {wheel.as_uri()}", *constraints)
+    session.install("--no-deps", "--force-reinstall", str(wheel))
+
+
+@nox.session(python=OLDEST)
+def lint(session: nox.Session) -> None:
+    """Check the style and the format with ruff."""
+    session.install(_tool("ruff"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session(python=OLDEST)
+def types(session: nox.Session) -> None:
+    """Check the types of src, tests, examples and this file with mypy, strictly."""
+    session.install("-e", ".[test]", _tool("mypy"), _tool("nox"))
+    session.run("mypy", "noxfile.py", *_present_folders("src", "tests", "examples"))
+
+
+@nox.session(python=OLDEST)
+def imports(session: nox.Session) -> None:
+    """Check that rooms import downwards only, and that pure modules are pure."""
+    session.install("-e", ".", _tool("import-linter"))
+    session.run("lint-imports")
+
+
+@nox.session(python=OLDEST)
+def build(session: nox.Session) -> None:
+    """Build the wheel from the sdist, so that both are known to be complete."""
+    session.install("build>=1.2", "uv")
+    for old in DIST.glob("asgi_resync-*"):
+        old.unlink()
+    session.run("python", "-m", "build", "--installer=uv", f"--outdir={DIST}", silent=True)
+    session.log(f"built {_wheel().name}")
+
+
+@nox.session(python=PYTHONS, requires=["build"])
+def tests(session: nox.Session) -> None:
+    """Run the tests against the built wheel."""
+    _install_wheel(session, "test")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session(python=NEWEST, requires=["build"])
+def coverage(session: nox.Session) -> None:
+    """Run the tests once more and hold the branch coverage of src to the bar in pyproject.toml."""
+    _install_wheel(session, "test")
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", "-q", *session.posargs, env={"HYPOTHESIS_PROFILE": "dev"})
+    session.run("coverage", "combine", "--quiet")
+    session.run("coverage", "report")
+
+
+@nox.session(python=OLDEST, requires=["build"])
+def lowest(session: nox.Session) -> None:
+    """Run the unit tests with the lowest versions that pyproject.toml admits, of dependencies and run-time extras."""
+    extras = PROJECT["optional-dependencies"]
+    bounds = [*PROJECT["dependencies"], *(bound for extra in RUNTIME_EXTRAS for bound in extras[extra])]
+    constraints = Path(session.create_tmp()) / "lowest.txt"
+    constraints.write_text("\n".join(bound.replace(">=", "==") for bound in bounds) + "\n", encoding="utf-8")
+    _install_wheel(session, "test", constraints=("-c", str(constraints)))
+    session.run("pytest", "tests/unit", *session.posargs)
+
+
+@nox.session(python=OLDEST, requires=["build"])
+def bench(session: nox.Session) -> None:
+    """Measure hit, miss and pass-through beside the bare app and the peers: `nox -s bench -- --quick`."""
+    _install_wheel(session, "test")
+    session.install("uv")
+    session.run("python", "-m", "tests.benchmarks", *session.posargs)
