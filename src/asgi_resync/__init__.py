@@ -1,3 +1,79 @@
-"""Wrap any ASGI app in one line: it stays fast when traffic spikes and keeps answering when helpers are down."""
+"""Wrap any ASGI app in one line: it stays fast when traffic spikes and keeps answering when helpers are down.
+
+The public names load when they are first used, so that `import asgi_resync` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from . import events
+    from .cache.cache import Cache
+    from .cache.entry import StoredResponse
+    from .cache.marker import cache_for
+    from .cache.memory import MemoryStore
+    from .cache.middleware import CacheMiddleware
+    from .cache.options import CacheOptions
+    from .cache.rules import CacheRule
+    from .cache.store import Store
+    from .errors import AlreadyWrapped, MissingExtra, ResyncError, RuleError, SettingsError
+    from .resync import Resync
+    from .settings import Settings
+    from .upstream import Upstream
+
+_HOMES = {
+    "AlreadyWrapped": "errors",
+    "Cache": "cache.cache",
+    "CacheMiddleware": "cache.middleware",
+    "CacheOptions": "cache.options",
+    "CacheRule": "cache.rules",
+    "MemoryStore": "cache.memory",
+    "MissingExtra": "errors",
+    "Resync": "resync",
+    "ResyncError": "errors",
+    "RuleError": "errors",
+    "Settings": "settings",
+    "SettingsError": "errors",
+    "Store": "cache.store",
+    "StoredResponse": "cache.entry",
+    "Upstream": "upstream",
+    "cache_for": "cache.marker",
+}
+
+__all__ = [
+    "AlreadyWrapped",
+    "Cache",
+    "CacheMiddleware",
+    "CacheOptions",
+    "CacheRule",
+    "MemoryStore",
+    "MissingExtra",
+    "Resync",
+    "ResyncError",
+    "RuleError",
+    "Settings",
+    "SettingsError",
+    "Store",
+    "StoredResponse",
+    "Upstream",
+    "cache_for",
+    "events",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name == "events":
+        return importlib.import_module(".events", __name__)
+    if name in _HOMES:
+        value = getattr(importlib.import_module("." + _HOMES[name], __name__), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

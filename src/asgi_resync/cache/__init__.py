@@ -1,0 +1,1 @@
+"""The response cache: policy decides (pure), stores keep, the middleware acts."""

@@ -1,0 +1,166 @@
+"""Makes stored responses out of the app's. It works out everything a hit needs, and stores nothing. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TypedDict
+
+from .._asgi import RawHeaders
+from .._headers import Wildcard, field_names
+from ..events import CacheKey
+from .entry import StoredResponse
+from .options import CacheOptions
+from .policy.fields import OWN_TARGET, ResponseFields, read_fields
+from .policy.freshness import Lifetime, corrected_initial_age, freshness_lifetime, may_serve_stale, windows
+from .policy.storability import may_share_with_authorization
+from .policy.validation import stored_headers, updated_headers
+from .rules import Terms
+
+
+def strong_etag(body: bytes) -> bytes:
+    """Return a strong, quoted ETag that depends on *body* alone, the same in every process (RFC 9110 §8.8.3)."""
+    return b'"%b"' % hashlib.blake2b(body, digest_size=12).hexdigest().encode("ascii")
+
+
+def stripped_names(fields: ResponseFields, terms: Terms, options: CacheOptions) -> frozenset[bytes]:
+    """Return the fields that are not kept: those that private or no-cache name, and our own target."""
+    names = fields.control.private_fields | fields.control.no_cache_fields | {OWN_TARGET}
+    if fields.has_set_cookie and (terms.set_cookie or options.set_cookie) == "strip":
+        names |= {b"set-cookie"}
+    return names
+
+
+@dataclass(slots=True, kw_only=True)
+class Call:
+    """The call of the app that a response came from. Times in seconds since the epoch.
+
+    `epoch` is the purge ledger's version when the call began.
+    """
+
+    terms: Terms
+    options: CacheOptions
+    route: str
+    epoch: int
+    request_time: float
+    response_time: float = 0.0
+
+    @property
+    def delay(self) -> float:
+        """Seconds between request and response (RFC 9111 §4.2.3)."""
+        return self.response_time - self.request_time
+
+
+def lifetime_of(fields: ResponseFields, call: Call) -> Lifetime | None:
+    """Return the freshness lifetime of a response with *fields*, or None."""
+    return freshness_lifetime(
+        fields,
+        call.terms,
+        response_time=call.response_time,
+        response_delay=call.delay,
+        heuristic=call.options.heuristic,
+    )
+
+
+def build_entry(
+    fields: ResponseFields,
+    headers: RawHeaders,
+    body: bytes,
+    call: Call,
+    *,
+    key: CacheKey,
+    vary: tuple[bytes, ...],
+    variant: tuple[object, ...],
+    etag: bytes | None,
+) -> StoredResponse:
+    """Return the entry for a complete response that is storable. *etag* is ours, if the app gave no validator."""
+    kept = stored_headers(headers, stripped_names(fields, call.terms, call.options))
+    if fields.content_length is None:
+        kept.append((b"content-length", b"%d" % len(body)))
+    if etag is not None:
+        kept.append((b"etag", etag))
+    if call.terms.vary_fields:
+        # Caches further down must tell apart what the rule tells apart.
+        named = field_names(fields.vary)
+        unnamed = [name for name in call.terms.vary_fields if isinstance(named, Wildcard) or name not in named]
+        if unnamed:
+            kept.append((b"vary", b", ".join(unnamed)))
+    hidden = [(OWN_TARGET, value) for value in fields.lines[OWN_TARGET]] if fields.has_own_target else []
+    return StoredResponse(
+        key=key,
+        headers=kept,
+        body=body,
+        etag=etag if etag is not None else fields.etag,
+        app_validator=fields.etag is not None or fields.last_modified is not None,
+        vary=vary,
+        variant=variant,
+        hidden=hidden,
+        **_facts(fields, call),
+    )
+
+
+def freshened(entry: StoredResponse, update: RawHeaders, call: Call) -> StoredResponse:
+    """Return *entry* as a 304, or a 200 to HEAD, with the fields *update* makes it (RFC 9111 §4.3.4, §4.3.5, §3.2)."""
+    options = call.options
+    read = read_fields(200, update, now=call.response_time, targets=options.targets)
+    headers = updated_headers(entry.headers, update, stripped_names(read, call.terms, options))
+    hidden = [(OWN_TARGET, v) for v in read.lines[OWN_TARGET]] if read.has_own_target else entry.hidden
+    fields = read_fields(
+        entry.status, headers + hidden, now=call.response_time, targets=options.targets, tag_fields=options.tag_fields
+    )
+    # Age and Date count as the update has them: the stored ones are of another message.
+    fields.age, fields.date = read.age, read.date
+    return StoredResponse(
+        key=entry.key,
+        headers=headers,
+        body=entry.body,
+        etag=fields.etag,
+        app_validator=entry.app_validator,
+        vary=entry.vary,
+        variant=entry.variant,
+        hidden=hidden,
+        **_facts(fields, call),
+    )
+
+
+class _Facts(TypedDict):
+    status: int
+    stored_at: float
+    date: float
+    born: float
+    lifetime: float
+    stale_while_revalidate: float
+    stale_if_error: float
+    may_serve_stale: bool
+    always_validate: bool
+    shared_with_authorization: bool
+    last_modified: float | None
+    tags: tuple[str, ...]
+    route: str
+    epoch: int
+    keep: float
+
+
+def _facts(fields: ResponseFields, call: Call) -> _Facts:
+    terms, options, response_time = call.terms, call.options, call.response_time
+    lifetime = lifetime_of(fields, call)
+    while_revalidate, if_error = windows(fields, terms, (options.stale_while_revalidate, options.stale_if_error))
+    age = corrected_initial_age(fields, response_time=response_time, response_delay=call.delay)
+    has_validator = fields.etag is not None or fields.last_modified is not None
+    return {
+        "status": fields.status,
+        "stored_at": response_time,
+        "date": fields.date if fields.date is not None else response_time,
+        "born": response_time - age,
+        "lifetime": lifetime.seconds if lifetime is not None else 0.0,
+        "stale_while_revalidate": while_revalidate,
+        "stale_if_error": if_error,
+        "may_serve_stale": may_serve_stale(fields),
+        "always_validate": fields.control.no_cache,
+        "shared_with_authorization": may_share_with_authorization(fields),
+        "last_modified": fields.last_modified,
+        "tags": (*terms.all_tags, *fields.tags) if fields.tags else terms.all_tags,
+        "route": call.route,
+        "epoch": call.epoch,
+        "keep": options.keep if has_validator and terms.revalidate else 0.0,
+    }

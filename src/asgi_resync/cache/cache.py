@@ -1,0 +1,235 @@
+"""The cache as its users hold it: a store, flights over it, purges, and the tasks it owns. It serves no request."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import os
+import time
+from collections.abc import Callable, Coroutine, Iterable
+
+from .._asgi import Clock, Message, RawHeaders
+from ..errors import RuleError
+from ..events import CacheKey, Event, InternalFailure, Invalidated, Listener, Purged, RefreshFailed, guarded
+from .build import Call, freshened
+from .entry import StoredResponse
+from .flight import Flights
+from .keys import key_of_url, variant_key
+from .memory import MemoryStore
+from .options import CacheOptions
+from .policy.validation import describes
+from .rules import NO_TERMS, Terms, upstream_tag
+from .store import Record, Store, Variants
+from .tags import EVERYTHING, PurgeLedger
+
+_log = logging.getLogger("asgi_resync")
+
+MAX_PASSES = 4096
+PASS_SECONDS = 10.0
+MAX_NAME_LISTS = 4
+
+
+class Cache:
+    """A response cache for any number of middlewares on one event loop at a time.
+
+    *store* keeps the responses (default: a `MemoryStore`), *clock* gives seconds since the epoch, *on_event* is called
+    with each event. Making one does no I/O and needs no loop. `aclose` waits for the refreshes under way.
+    """
+
+    def __init__(
+        self,
+        store: Store | None = None,
+        *,
+        options: CacheOptions | None = None,
+        clock: Clock = time.time,
+        on_event: Listener | None = None,
+    ) -> None:
+        self.options = options if options is not None else CacheOptions()
+        self.clock = clock
+        self.emit: Callable[[Event], None] | None = guarded(on_event) if on_event is not None else None
+        self.store: Store = store if store is not None else MemoryStore(clock=clock, on_event=self.emit)
+        self.ledger = PurgeLedger()
+        self.flights: Flights[StoredResponse] = Flights()
+        self._passes: dict[CacheKey, float] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._generation = 0
+        self._seed = os.urandom(6).hex()
+
+    # What users call
+
+    async def purge(
+        self,
+        *,
+        tags: Iterable[str] = (),
+        urls: Iterable[str] = (),
+        upstreams: Iterable[str] = (),
+        everything: bool = False,
+        soft: bool = False,
+    ) -> None:
+        """Purge what carries one of *tags*, was built from one of *upstreams*, or is stored for one of *urls*.
+
+        With *soft*, tagged responses are marked stale, and their stale windows run from now; without, they are gone,
+        and so is any answer that was under way. A URL is purged with all its variants, as it was sent, with scheme and
+        host; it is always purged hard. Raises RuleError for a text in place of a list, a URL without a host, or
+        nothing to purge.
+        """
+        for argument, names in (("tags", tags), ("urls", urls), ("upstreams", upstreams)):
+            if isinstance(names, str):
+                raise RuleError(argument, names, f"give a list, such as [{names!r}]")
+        named_tags, named_urls, named_upstreams = tuple(tags), tuple(urls), tuple(upstreams)
+        if not (named_tags or named_urls or named_upstreams or everything):
+            raise RuleError("purge", (), "name tags, urls or upstreams, or say everything=True")
+        keys = [_url_key(url) for url in named_urls]
+        marks = [*named_tags, *(upstream_tag(name) for name in named_upstreams), *([EVERYTHING] if everything else [])]
+        if marks:
+            self.ledger.purge(marks, soft=soft, now=self.clock())
+        for key in keys:
+            await self.drop(key)
+        if everything and not soft:
+            await self.store.clear()
+        if self.emit is not None:
+            purged = [("tag", name) for name in named_tags] + [("upstream", name) for name in named_upstreams]
+            for scope, name in purged + ([("all", "")] if everything else []):
+                self.emit(Purged(scope=scope, name=name, soft=soft))
+            for url in named_urls:
+                self.emit(Purged(scope="url", name=url, soft=False))
+
+    async def settle(self, timeout: float) -> None:
+        """Wait up to *timeout* seconds for app calls in the background, then cancel the rest."""
+        if not self._tasks:
+            return
+        _, late = await asyncio.wait(self._tasks, timeout=timeout)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=1.0)
+
+    async def aclose(self, timeout: float = 10.0) -> None:
+        """Wait up to *timeout* seconds for app calls in the background, cancel the rest, and close the store."""
+        await self.settle(timeout)
+        await self.store.aclose()
+
+    # What the middleware calls
+
+    def own(self, work: Coroutine[object, object, None], context: contextvars.Context) -> asyncio.Task[None]:
+        """Run *work* in *context* as a task that this cache waits for at the end."""
+        task = asyncio.get_running_loop().create_task(work, context=context)
+        self._tasks.add(task)
+        task.add_done_callback(self._disown)
+        return task
+
+    def _disown(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            # Looked at, so that a call whose client has gone does not end in "exception was never retrieved".
+            task.exception()
+
+    def failed(self, where: str, error: BaseException) -> None:
+        """Tell that something failed where no request was to suffer from it; the request went on without."""
+        _log.warning("%s: %s: %s", where, type(error).__name__, error)
+        if self.emit is not None:
+            self.emit(InternalFailure(where=where, error=error))
+
+    async def fetch(self, key: CacheKey) -> Record | None:
+        """Return the record under *key* from the nearest tier that has it; a store that raises is a miss."""
+        record = self.store.near(key)
+        if record is None and self.store.is_remote:
+            try:
+                record = await self.store.get(key)
+            except Exception as error:
+                self.failed("store.get", error)
+        return record
+
+    async def keep(self, key: CacheKey, record: Record) -> bool:
+        """Store *record*; False if the store raised, which is told and harms nobody."""
+        try:
+            await self.store.set(key, record)
+        except Exception as error:
+            self.failed("store.set", error)
+            return False
+        return True
+
+    async def drop(self, key: CacheKey) -> None:
+        """Forget what is stored under the primary *key* with all variants, and what is under way for it."""
+        self.flights.void(key)
+        try:
+            await self.store.delete(key)
+        except Exception as error:
+            self.failed("store.delete", error)
+
+    async def invalidate(self, key: CacheKey) -> None:
+        """Forget *key* since an unsafe request succeeded (RFC 9111 §4.4)."""
+        await self.drop(key)
+        if self.emit is not None:
+            self.emit(Invalidated(key=key))
+
+    def refresh_failed(self, key: CacheKey, entry: StoredResponse, cause: str) -> None:
+        """Tell that a refresh in the background brought nothing; what is stored stays."""
+        if self.emit is not None:
+            self.emit(RefreshFailed(key=key, route=entry.route, cause=cause))
+
+    async def update_from_head(
+        self, key: CacheKey, entry: StoredResponse, start: Message, rule: Terms | None, request_time: float
+    ) -> None:
+        """Update *entry* by a 200 to HEAD, or forget it if the two are not of one representation (RFC 9111 §4.3.5)."""
+        headers: RawHeaders = start.get("headers", [])
+        if not describes(entry, headers, self.clock()):
+            await self.drop(key)
+            return
+        call = Call(
+            terms=rule if rule is not None else NO_TERMS,
+            options=self.options,
+            route=entry.route,
+            epoch=entry.epoch,
+            request_time=request_time,
+            response_time=self.clock(),
+        )
+        await self.keep_variant(key, freshened(entry, headers, call))
+
+    def passes(self, key: CacheKey, now: float) -> bool:
+        """Return whether *key* lately proved uncacheable, so that nobody should wait for it."""
+        until = self._passes.get(key)
+        return until is not None and now < until
+
+    def remember_pass(self, key: CacheKey, now: float) -> None:
+        """Note that *key* proved uncacheable. Bounded: full, it is emptied, which costs one wait per key."""
+        if len(self._passes) >= MAX_PASSES:
+            self._passes.clear()
+        self._passes[key] = now + PASS_SECONDS
+
+    def forget_pass(self, key: CacheKey) -> None:
+        """Note that *key* is cacheable after all."""
+        self._passes.pop(key, None)
+
+    async def keep_variant(self, primary: CacheKey, entry: StoredResponse) -> bool:
+        """Store *entry* under *primary*, by its `vary` and `variant`, beside the other variants (RFC 9111 §4.1)."""
+        record = await self.fetch(primary)
+        if not entry.vary and not isinstance(record, Variants):
+            entry.key = primary
+            return await self.keep(primary, entry)
+        if isinstance(record, Variants):
+            generation, names, listed = record.generation, record.names, record.listed
+        else:
+            self._generation += 1
+            generation, names, listed = f"{self._seed}{self._generation:x}", (), ()
+        entry.key = key = variant_key(primary, generation, entry.vary, entry.variant)
+        listed = (*(other for other in listed if other != key), key)
+        for surplus in listed[: max(0, len(listed) - self.options.max_variants)]:
+            await self.store.delete(surplus)
+        kept_until = max(entry.keep_until, record.keep_until if isinstance(record, Variants) else 0.0)
+        index = Variants(
+            key=primary,
+            generation=generation,
+            names=(entry.vary, *(other for other in names if other != entry.vary))[:MAX_NAME_LISTS],
+            listed=listed[-self.options.max_variants :],
+            keep_until=kept_until,
+        )
+        return await self.keep(key, entry) and await self.keep(primary, index)
+
+
+def _url_key(url: str) -> CacheKey:
+    key = key_of_url(url)
+    if not key[1]:
+        raise RuleError("urls", url, "give the whole URL with scheme and host, such as 'http://example.com/plan'")
+    return key

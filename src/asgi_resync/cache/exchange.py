@@ -1,0 +1,405 @@
+"""One call of the app whose response may be kept. It forwards every message first and takes its copy on the side.
+
+Its phases: `waiting` for the response to start; `copying` a response that will be kept; `passing` on one that will
+not; `muted`, when the client was answered from the store and what the app still says is for nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Literal, TypeAlias
+
+from .._asgi import ASGIApp, Message, RawHeaders, Receive, Scope, Send
+from ..events import CacheKey, NotStored, Refreshed, RefreshFailed, Stored
+from .build import Call, build_entry, freshened, lifetime_of, strong_etag
+from .cache import Cache
+from .entry import StoredResponse
+from .flight import Flight
+from .keys import variant_of
+from .marker import Mark, current_mark
+from .policy.fields import OWN_TARGET, ResponseFields, read_fields
+from .policy.freshness import windows
+from .policy.storability import NotStorable, Storable, storability
+from .policy.validation import evaluate, not_modified_headers, selected
+from .rules import NO_TERMS, Terms
+from .status import forward_member
+
+OPT_IN = frozenset({b"cache-control", b"Cache-Control", b"expires", b"Expires", OWN_TARGET, b"Resync-Cache-Control"})
+
+Reason: TypeAlias = Literal["validated", "if-error"]
+Reply: TypeAlias = Callable[[StoredResponse, Reason], Awaitable[None]]
+"""Answers the client of an exchange out of the store."""
+
+
+class Exchange:
+    """Calls the app for one request, decides on its response, keeps it, and tells the flight.
+
+    *candidates* are the stored responses the app was asked to validate, newest first; *fallback* is what may be
+    served in place of an error. *client* is where messages go, None for a refresh in the background.
+    """
+
+    __slots__ = (
+        "_call", "_chunks", "_client_may_304", "_fields", "_held", "_mark", "_plan",
+        "_rule", "_size", "authorized", "cache", "candidates", "client", "epoch", "fallback", "flight", "forward",
+        "headers", "key", "method", "must_repeat", "phase", "reply", "request_time", "stored",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        cache: Cache,
+        rule: Terms | None,
+        *,
+        key: CacheKey,
+        method: str,
+        headers: RawHeaders,
+        request_time: float,
+        client: Send | None,
+        reply: Reply | None,
+        flight: Flight[StoredResponse] | None = None,
+        candidates: tuple[StoredResponse, ...] = (),
+        fallback: StoredResponse | None = None,
+        forward: str = "uri-miss",
+        authorized: bool = False,
+        conditional: bool = False,
+    ) -> None:
+        self.cache = cache
+        self.key = key
+        self.method = method
+        self.headers = headers
+        self.request_time = request_time
+        self.client = client
+        self.reply = reply
+        self.flight = flight
+        self.fallback = fallback
+        self.forward = forward
+        self.authorized = authorized
+        self.epoch = cache.ledger.version
+        self.phase: Literal["waiting", "copying", "passing", "muted"] = "waiting"
+        self.stored: StoredResponse | None = None
+        self.must_repeat = False
+        self._rule = rule
+        self._mark: Mark | None = None
+        self.candidates = candidates
+        self._client_may_304 = conditional
+        self._held: Message | None = None
+        self._chunks: list[bytes] = []
+        self._size = 0
+
+    async def run(self, app: ASGIApp, scope: Scope, receive: Receive) -> None:
+        """Call *app* to its end. Raises what the app raises, unless a stored response was served in its place."""
+        self._mark = Mark()
+        token = current_mark.set(self._mark)
+        try:
+            await app(scope, receive, self.send)
+        except Exception as error:
+            if not await self._crashed(error):
+                raise
+        except BaseException:
+            self._fail()
+            raise
+        else:
+            await self._returned()
+        finally:
+            current_mark.reset(token)
+
+    def begin_again(self) -> None:
+        """Make ready for a second call without candidates, after a 304 that spoke of none of them."""
+        self.candidates = ()
+        self.must_repeat = False
+        self.phase = "waiting"
+
+    async def send(self, message: Message) -> None:
+        """Take one message from the app."""
+        phase = self.phase
+        kind = message["type"]
+        if phase == "muted":
+            return
+        if phase == "copying" and kind == "http.response.body":
+            await self._on_body(message)
+        elif phase == "waiting" and kind == "http.response.start":
+            await self._on_start(message)
+        else:
+            if phase == "copying":
+                # Anything else in mid-response (pathsend, trailers, …) makes it more than status, fields and bytes.
+                await self._abandon("extension")
+            await self._forward(message)
+
+    # The start
+
+    async def _on_start(self, message: Message) -> None:
+        try:
+            handled = await self._decide(message)
+        except Exception as error:
+            self.cache.failed("exchange.start", error)
+            self._turn_back()
+            handled = False
+        if not handled:
+            self.phase = "passing"
+            await self._forward(message)
+
+    async def _decide(self, message: Message) -> bool:
+        """Look at the start; True if it was dealt with, False if it is to be passed on as it is."""
+        status = message["status"]
+        headers = message.get("headers", ())
+        if type(headers) is not list:
+            message["headers"] = headers = list(headers)
+        if status == 304 and self.candidates:
+            return await self._validated(headers)
+        if status >= 500 and self.fallback is not None:
+            await self._serve_fallback(str(status))
+            return True
+        rule = self._mark.terms if self._mark is not None and self._mark.terms is not None else self._rule
+        options = self.cache.options
+        if rule is None and not options.heuristic and not self._opts_in(headers):
+            self._not_stored("no-lifetime", status)
+            return False
+        terms = rule if rule is not None else NO_TERMS
+        now = self.cache.clock()
+        self._call = call = self._circumstances(terms, now)
+        fields = read_fields(status, headers, now=now, targets=options.targets, tag_fields=options.tag_fields)
+        plan = self._storability(fields, call, has_trailers=bool(message.get("trailers")))
+        if isinstance(plan, NotStorable):
+            self._not_stored(plan.reason, status)
+            if fields.has_own_target:
+                message["headers"] = [pair for pair in headers if pair[0].lower() != OWN_TARGET]
+            return False
+        self._fields, self._plan = fields, plan
+        self.phase = "copying"
+        if self.flight is not None:
+            variant = variant_of(self.headers, plan.vary, normalize=options.normalize_vary) if plan.vary else ()
+            self.flight.decide((plan.vary, variant))
+        self.cache.forget_pass(self.key)
+        self._held = message
+        if not self._makes_etag(fields, terms):
+            await self._release(fields.etag)
+        return True
+
+    def _opts_in(self, headers: RawHeaders) -> bool:
+        targets = self.cache.options.targets
+        return any(name in OPT_IN or (targets and name.lower() in targets) for name, _ in headers)
+
+    def _circumstances(self, terms: Terms, now: float) -> Call:
+        route = getattr(self._rule, "pattern", "")
+        return Call(
+            terms=terms,
+            options=self.cache.options,
+            route=route,
+            epoch=self.epoch,
+            request_time=self.request_time,
+            response_time=now,
+        )
+
+    def _storability(self, fields: ResponseFields, call: Call, *, has_trailers: bool) -> Storable | NotStorable:
+        options = call.options
+        has_validator = fields.etag is not None or fields.last_modified is not None
+        defaults = (options.stale_while_revalidate, options.stale_if_error)
+        return storability(
+            fields,
+            lifetime_of(fields, call),
+            call.terms,
+            options.limits,
+            has_authorization=self.authorized,
+            keeps_stale=(has_validator and call.terms.revalidate) or any(windows(fields, call.terms, defaults)),
+            has_trailers=has_trailers,
+        )
+
+    def _makes_etag(self, fields: ResponseFields, terms: Terms) -> bool:
+        wanted = self.cache.options.etag if terms.etag is None else terms.etag
+        return wanted and fields.status == 200 and b"etag" not in fields.lines and fields.last_modified is None
+
+    async def _release(self, etag: bytes | None, made: bytes | None = None) -> None:
+        """Send the start that was held, with the ETag that was *made* by us if any."""
+        message, self._held = self._held, None
+        if message is None or self.client is None:
+            return
+        fields, options = self._fields, self.cache.options
+        headers: RawHeaders = message["headers"]
+        if fields.has_own_target:
+            headers = [pair for pair in headers if pair[0].lower() != OWN_TARGET]
+        extra: RawHeaders = [] if made is None else [(b"etag", made)]
+        not_modified = (
+            self._client_may_304
+            and 200 <= fields.status < 300
+            and evaluate(self.headers, etag, fields.last_modified, self._call.response_time) == "not-modified"
+        )
+        if options.status_field:
+            status = fields.status if not_modified or self.candidates else None
+            member = forward_member(options.name.encode(), self.forward, status=status, stored=not self._is_void())
+            extra.append((b"cache-status", member))
+        if not_modified:
+            lowered = [(name.lower(), value) for name, value in headers]
+            start = {"type": "http.response.start", "status": 304, "headers": not_modified_headers(lowered) + extra}
+            await self._forward(start)
+            await self._forward({"type": "http.response.body", "body": b""})
+            self.client = None
+            return
+        message["headers"] = headers + extra
+        await self._forward(message)
+
+    # The body
+
+    async def _on_body(self, message: Message) -> None:
+        chunk = message.get("body", b"")
+        self._size += len(chunk)
+        final = not message.get("more_body", False)
+        if self._size > self.cache.options.max_body:
+            await self._abandon("too-large")
+        else:
+            self._chunks.append(bytes(chunk))
+            if final:
+                await self._complete()
+            elif self._held is not None:
+                await self._release(None)
+        await self._forward(message)
+
+    async def _complete(self) -> None:
+        chunks = self._chunks
+        body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        fields, call = self._fields, self._call
+        if fields.content_length is not None and fields.content_length != len(body):
+            # §3: an incomplete response is not kept, and neither is one that says more than it declared.
+            await self._abandon("incomplete")
+            return
+        made: bytes | None = None
+        try:
+            made = strong_etag(body) if self._makes_etag(fields, call.terms) else None
+            call.response_time = self.cache.clock()
+            variant = self._variant()
+            entry = build_entry(
+                fields, self._as_listed(), body, call, key=self.key, vary=self._plan.vary, variant=variant, etag=made
+            )
+            await self._keep(entry)
+        except Exception as error:
+            self.cache.failed("exchange.complete", error)
+            self._turn_back()
+        self.phase = "passing"
+        if self._held is not None:
+            await self._release(made if made is not None else fields.etag, made)
+
+    def _variant(self) -> tuple[object, ...]:
+        vary = self._plan.vary
+        return variant_of(self.headers, vary, normalize=self.cache.options.normalize_vary) if vary else ()
+
+    def _as_listed(self) -> RawHeaders:
+        return [(name, value) for name, found in self._fields.lines.items() for value in found]
+
+    def _is_void(self) -> bool:
+        return self.flight is not None and self.flight.void
+
+    async def _keep(self, entry: StoredResponse) -> None:
+        void = self._is_void() or self.cache.ledger.standing(entry) == "purged"
+        if void:
+            self._not_stored("purged", entry.status)
+            self.stored = None
+        elif await self.cache.keep_variant(self.key, entry):
+            self.stored = entry
+            if self.cache.emit is not None:
+                self.cache.emit(Stored(key=self.key, route=entry.route, lifetime=entry.lifetime, size=len(entry.body)))
+                if self.client is None or self.candidates:
+                    self.cache.emit(Refreshed(key=self.key, route=entry.route, validated=False))
+        if self.flight is not None:
+            self.flight.land(entry)
+
+    # Answers out of the store
+
+    async def _validated(self, headers: RawHeaders) -> bool:
+        """The app says 304 to our question (RFC 9111 §4.3.3)."""
+        now = self.cache.clock()
+        terms = self._mark.terms if self._mark is not None and self._mark.terms is not None else self._rule
+        etags = [value for name, value in headers if name.lower() == b"etag"]
+        chosen = selected(self.candidates, etags[0] if etags else None)
+        self.phase = "muted"
+        if chosen is None:
+            # §4.3.3: it speaks of a response that is not stored here, so the question is put again without conditions.
+            self.must_repeat = True
+            return True
+        call = self._circumstances(terms if terms is not None else NO_TERMS, now)
+        entry = freshened(chosen, headers, call)
+        if entry.vary:
+            # The app chose it for this request too.
+            entry.variant = variant_of(self.headers, entry.vary, normalize=self.cache.options.normalize_vary)
+        if not self._is_void():
+            await self.cache.keep_variant(self.key, entry)
+        if self.cache.emit is not None:
+            self.cache.emit(Refreshed(key=self.key, route=entry.route, validated=True))
+        self.stored = entry
+        if self.flight is not None:
+            self.flight.land(entry)
+        if self.reply is not None:
+            await self.reply(entry, "validated")
+        return True
+
+    async def _serve_fallback(self, cause: str) -> None:
+        entry = self.fallback
+        assert entry is not None
+        self.phase = "muted"
+        self._held = None
+        if self.cache.emit is not None:
+            self.cache.emit(RefreshFailed(key=self.key, route=entry.route, cause=cause))
+        if self.flight is not None:
+            self.flight.land(entry)
+        if self.reply is not None:
+            await self.reply(entry, "if-error")
+
+    # The end
+
+    async def _crashed(self, error: Exception) -> bool:
+        """The app raised; True if the client was answered all the same."""
+        unanswered = self.phase == "waiting" or (self.phase == "copying" and self._held is not None)
+        if unanswered and self.fallback is not None:
+            await self._serve_fallback(type(error).__name__)
+            return True
+        if self.phase == "muted" and not self.must_repeat:
+            self.cache.failed("app after the answer", error)
+            return True
+        self._fail()
+        if self._held is not None:
+            await self._release(self._fields.etag)
+        return False
+
+    async def _returned(self) -> None:
+        if self.phase in ("waiting", "copying"):
+            if self.phase == "copying":
+                self._not_stored("incomplete", self._fields.status)
+            self._fail()
+            if self._held is not None:
+                await self._release(self._fields.etag)
+
+    def _fail(self) -> None:
+        if self.flight is not None and self.flight.state in ("aloft", "decided"):
+            self.flight.fail()
+
+    def _turn_back(self) -> None:
+        if self.flight is not None and self.flight.state in ("aloft", "decided"):
+            self.flight.turn_back()
+
+    async def _abandon(self, reason: str) -> None:
+        """Stop copying and let the rest flow."""
+        self._chunks = []
+        self._not_stored(reason, self._fields.status)
+        self.phase = "passing"
+        if self._held is not None:
+            await self._release(self._fields.etag)
+
+    def _not_stored(self, reason: str, status: int) -> None:
+        if status >= 500:
+            # An error that is not to be kept is no reason to let everybody at the app at once.
+            self._fail()
+        else:
+            self._turn_back()
+            self.cache.remember_pass(self.key, self.request_time)
+        if self.cache.emit is not None:
+            self.cache.emit(NotStored(key=self.key, route=getattr(self._rule, "pattern", ""), reason=reason))
+
+    async def _forward(self, message: Message) -> None:
+        client = self.client
+        if client is None:
+            return
+        try:
+            await client(message)
+        except Exception:
+            flight = self.flight
+            if flight is None or not flight.followers or self.phase != "copying":
+                raise
+            # Our client has gone; the others still want the rest.
+            self.client = None

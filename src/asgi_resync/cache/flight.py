@@ -1,0 +1,113 @@
+"""One app call for many requests. It knows neither HTTP nor stores: it joins those who wait with the one that flies.
+
+A flight is of one event loop; a request on another loop flies alone. Nothing here waits for a lock, and a cancelled
+waiter leaves without a trace.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Hashable
+from typing import Generic, Literal, TypeVar
+
+T = TypeVar("T")
+
+State = Literal["aloft", "decided", "landed", "turned-back", "failed"]
+
+MAX_ATTEMPTS = 2
+"""A failed leader lets one successor try; after that all go alone."""
+
+
+class Flight(Generic[T]):
+    """The app call that others may wait for. Its states:
+
+    `aloft`: under way, nothing known. `decided`: the response may be kept, `terms` says for whom; its body is to come.
+    `landed`: `result` is there for those it fits. `turned-back`: the response is for its own request only.
+    `failed`: there is no usable response; one successor may try.
+    """
+
+    __slots__ = ("_waiters", "attempt", "followers", "loop", "result", "state", "terms", "void")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, attempt: int = 1) -> None:
+        self.loop = loop
+        self.attempt = attempt
+        self.state: State = "aloft"
+        self.terms: object = None
+        self.result: T | None = None
+        self.followers = 0
+        """Requests that follow it, whether they wait at this moment or are about to look again."""
+        self.void = False
+        """True once something invalidated what it will bring: it may answer, and not be kept."""
+        self._waiters: dict[asyncio.Future[None], None] = {}
+
+    async def change(self) -> None:
+        """Wait until the state changes. Cancelling the wait disturbs nobody."""
+        waiter: asyncio.Future[None] = self.loop.create_future()
+        self._waiters[waiter] = None
+        try:
+            await waiter
+        finally:
+            self._waiters.pop(waiter, None)
+
+    def decide(self, terms: object) -> None:
+        """Tell that the response will be kept, for requests that *terms* fit."""
+        self.terms = terms
+        self._become("decided")
+
+    def land(self, result: T) -> None:
+        """Give *result* to those who wait."""
+        self.result = result
+        self._become("landed")
+
+    def turn_back(self) -> None:
+        """Release those who wait: the response is not theirs."""
+        self._become("turned-back")
+
+    def fail(self) -> None:
+        """Release those who wait: one of them may try next."""
+        self._become("failed")
+
+    def _become(self, state: State) -> None:
+        self.state = state
+        if self._waiters:
+            waiters, self._waiters = self._waiters, {}
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+
+
+FlightKey = tuple[Hashable, tuple[bytes, ...], tuple[object, ...]]
+"""The primary key, the request fields known to tell variants apart, and what the request sends in them."""
+
+
+class Flights(Generic[T]):
+    """The flights under way, by key."""
+
+    __slots__ = ("_aloft",)
+
+    def __init__(self) -> None:
+        self._aloft: dict[FlightKey, Flight[T]] = {}
+
+    def __len__(self) -> int:
+        return len(self._aloft)
+
+    def find(self, key: FlightKey) -> Flight[T] | None:
+        """Return the flight under way for *key*."""
+        return self._aloft.get(key)
+
+    def begin(self, key: FlightKey, loop: asyncio.AbstractEventLoop, attempt: int = 1) -> Flight[T]:
+        """Enter a flight for *key*, in place of any other."""
+        flight: Flight[T] = Flight(loop, attempt)
+        self._aloft[key] = flight
+        return flight
+
+    def end(self, key: FlightKey, flight: Flight[T]) -> None:
+        """Take *flight* off the board, unless another has taken its place."""
+        if self._aloft.get(key) is flight:
+            del self._aloft[key]
+
+    def void(self, primary: Hashable) -> None:
+        """Let no flight for *primary* be kept or joined any more: what it was asked for has changed since."""
+        for key, flight in [(key, flight) for key, flight in self._aloft.items() if key[0] == primary]:
+            flight.void = True
+            self.end(key, flight)

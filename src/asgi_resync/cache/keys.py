@@ -1,0 +1,122 @@
+"""Which stored response a request asks for (RFC 9111 §4.1). Pure; it looks nothing up.
+
+The primary key is (scheme, host, raw path, path, query) and, for methods that carry one, method and body digest.
+The path stands twice, as sent and as the framework sees it: middleware in front may have rewritten one of them,
+and two requests must share an answer only if both agree. Nothing is normalised that a server may tell apart;
+the host is case-insensitive (RFC 9110 §4.2.3).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from urllib.parse import quote, unquote, urlsplit
+
+from .._asgi import RawHeaders, Scope
+from .._headers import normalize_accept_encoding, normalize_accept_language, values
+from ..events import CacheKey
+
+UNKEYED = frozenset(
+    {
+        b"forwarded",
+        b"x-forwarded-host",
+        b"x-forwarded-port",
+        b"x-forwarded-prefix",
+        b"x-forwarded-proto",
+        b"x-forwarded-scheme",
+        b"x-forwarded-ssl",
+        b"x-forwarded-server",
+        b"x-host",
+        b"x-http-host-override",
+        b"x-http-method",
+        b"x-http-method-override",
+        b"x-method-override",
+        b"x-original-host",
+        b"x-original-url",
+        b"x-rewrite-url",
+        b"x-scheme",
+        b"x-script-name",
+        b"front-end-https",
+    }
+)
+"""Request fields that apps and frameworks build links, redirects and routes from. Present, they join the key, so that
+nobody can have an answer made with them stored for those who did not send them."""
+
+
+SAFE = "/%:@!$&'()*+,;=~-._"
+
+
+def raw_path_of(path: str) -> bytes:
+    """Return the path as a client would have sent it, for servers that do not tell."""
+    return quote(path, safe=SAFE).encode("ascii")
+
+
+def primary_key(scope: Scope, host: bytes, query: bytes) -> CacheKey:
+    """Return the key of a GET or HEAD; *host* is the effective one, *query* as it enters the key."""
+    path = scope["path"]
+    return (scope["scheme"], host.lower(), scope.get("raw_path") or raw_path_of(path), path, query)
+
+
+def with_unkeyed(key: CacheKey, headers: RawHeaders) -> CacheKey:
+    """Return *key* extended by the fields of UNKEYED that the request carries."""
+    extra = tuple(sorted((name, value) for name, value in headers if name in UNKEYED))
+    return (*key, extra) if extra else key
+
+
+def with_body(key: CacheKey, method: str, content_type: bytes, body: bytes) -> CacheKey:
+    """Return *key* extended by *method* and a digest of *body* and its type, for POST and QUERY."""
+    digest = hashlib.blake2b(content_type + b"\0" + body, digest_size=16).digest()
+    return (*key, method, digest)
+
+
+def variant_of(headers: RawHeaders, names: Sequence[bytes], *, normalize: bool) -> tuple[object, ...]:
+    """Return what the request sends in the fields *names*: None for an absent field, else its lines combined.
+
+    §4.1: values match if they can be transformed by changing white space, combining lines, or normalising in ways
+    known to have the same meaning; absent matches only absent. With *normalize*, that includes what Accept-Encoding
+    and Accept-Language mean.
+    """
+    variant: list[object] = []
+    for name in names:
+        lines = values(headers, name)
+        if not lines:
+            variant.append(None)
+            continue
+        value = b", ".join(b" ".join(line.split()) for line in lines)
+        if normalize and name == b"accept-encoding":
+            variant.append(normalize_accept_encoding(value))
+        elif normalize and name == b"accept-language":
+            variant.append(normalize_accept_language(value))
+        else:
+            variant.append(_without_list_space(value))
+    return tuple(variant)
+
+
+def _without_list_space(value: bytes) -> bytes:
+    # §4.1 lets white space be removed where the syntax allows it: around commas, but never inside quotes.
+    if b'"' in value:
+        return value
+    return b",".join(part.strip() for part in value.split(b","))
+
+
+def variant_key(primary: CacheKey, generation: str, names: Sequence[bytes], variant: tuple[object, ...]) -> CacheKey:
+    """Return the key of one variant. *generation* ties it to the record under the primary key."""
+    return (*primary, generation, tuple(names), variant)
+
+
+def key_of_url(url: str, scheme: str = "http", host: str = "") -> CacheKey:
+    """Return the primary key that a GET of *url* has; scheme and host may be left to the arguments.
+
+    The path and query are taken as written, since keys hold them as sent; characters that cannot stand in a URL
+    are percent-encoded as a client would.
+    """
+    parts = urlsplit(url)
+    raw_path = quote(parts.path or "/", safe=SAFE)
+    query = quote(parts.query, safe=SAFE + "?")
+    return (
+        parts.scheme or scheme,
+        (parts.netloc or host).lower().encode("idna" if not (parts.netloc or host).isascii() else "ascii"),
+        raw_path.encode("ascii"),
+        unquote(raw_path),
+        query.encode("ascii"),
+    )

@@ -1,0 +1,84 @@
+"""The per-endpoint marker: terms stated where the handler is written, in any framework.
+
+It cannot change the key, since it is read when the handler runs: query handling and bodies in keys take a CacheRule.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from typing import Literal, ParamSpec, TypeVar, cast
+
+from .rules import Terms
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Mark:
+    """Where a handler leaves its terms for the middleware around it. One per call of the app."""
+
+    __slots__ = ("terms",)
+
+    def __init__(self) -> None:
+        self.terms: Terms | None = None
+
+
+current_mark: ContextVar[Mark | None] = ContextVar("resync_mark", default=None)
+
+
+def cache_for(
+    ttl: float | None = None,
+    *,
+    stale_while_revalidate: float | None = None,
+    stale_if_error: float | None = None,
+    statuses: Sequence[int] = (200,),
+    vary: Sequence[str] = (),
+    tags: Sequence[str] = (),
+    upstreams: Sequence[str] = (),
+    etag: bool | None = None,
+    set_cookie: Literal["refuse", "strip", "store"] | None = None,
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Mark a handler, sync or async, so that its responses are cached for *ttl* seconds; see `Terms` for the rest.
+
+    Put it directly above the function, below the framework's own decorators. It wins over a CacheRule that also
+    matches, and the response's own Cache-Control wins over both. Without a Resync around the app it does nothing.
+    Raises RuleError at decoration for arguments that cannot work.
+    """
+    terms = Terms(
+        ttl=ttl,
+        stale_while_revalidate=stale_while_revalidate,
+        stale_if_error=stale_if_error,
+        statuses=statuses,
+        vary=vary,
+        tags=tags,
+        upstreams=upstreams,
+        etag=etag,
+        set_cookie=set_cookie,
+    )
+
+    def leave() -> None:
+        mark = current_mark.get()
+        if mark is not None:
+            mark.terms = terms
+
+    def decorate(handler: Callable[P, R]) -> Callable[P, R]:
+        if inspect.iscoroutinefunction(handler):
+
+            @functools.wraps(handler)
+            async def marked_async(*args: P.args, **kwargs: P.kwargs) -> object:
+                leave()
+                return await handler(*args, **kwargs)
+
+            return cast("Callable[P, R]", marked_async)
+
+        @functools.wraps(handler)
+        def marked(*args: P.args, **kwargs: P.kwargs) -> R:
+            leave()
+            return handler(*args, **kwargs)
+
+        return marked
+
+    return decorate

@@ -1,0 +1,472 @@
+"""One request that memory could not answer at once: it looks, validates, joins or calls, as policy decides."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Mapping
+from typing import Literal, TypeAlias
+
+from .._asgi import ASGIApp, Message, RawHeaders, Receive, Scope, Send
+from ..events import CacheHit, CacheKey, CacheMiss, Collapsed, StaleServed
+from .answer import age_fields, answer
+from .cache import Cache
+from .entry import StoredResponse
+from .exchange import Exchange, Reason
+from .flight import MAX_ATTEMPTS, Flight, FlightKey
+from .forward import consume_target
+from .keys import variant_key, variant_of
+from .policy.control import RequestControl, parse_request_control
+from .policy.reuse import AskApp, Fresh, ServeStale, may_serve_if_error, reuse
+from .policy.validation import PRECONDITIONS, conditional_headers
+from .rules import Terms
+from .status import forward_member
+from .store import Variants
+from .tags import MarkedStale
+
+Special: TypeAlias = Mapping[bytes, bytes]
+"""The request fields that change what may be done, by name."""
+
+MAX_CANDIDATES = 16
+NO_SPECIAL: Special = {}
+
+
+class Responder:
+    """Answers one GET or HEAD, or a POST or QUERY whose body is in the key. Made per request, used once."""
+
+    __slots__ = (
+        "_app",
+        "_attempt",
+        "_body",
+        "_cache",
+        "_conditional",
+        "_control",
+        "_epoch",
+        "_forward",
+        "_found_key",
+        "_headers",
+        "_key",
+        "_method",
+        "_receive",
+        "_rule",
+        "_scope",
+        "_send",
+        "_special",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        cache: Cache,
+        rule: Terms | None,
+        key: CacheKey,
+        special: Special,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        *,
+        body: bytes = b"",
+    ) -> None:
+        self._app = app
+        self._body = body
+        self._cache = cache
+        self._rule = rule
+        self._key = key
+        self._special = special
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._method: str = scope["method"]
+        self._headers: RawHeaders = scope["headers"]
+        self._epoch = cache.ledger.version
+        self._control: RequestControl | None = None
+        self._conditional = False
+        self._forward = "uri-miss"
+        self._attempt = 1
+        self._found_key: FlightKey = (key, (), ())
+
+    async def respond(self) -> None:
+        """Answer the request. Raises what the app raises."""
+        cache = self._cache
+        directives: RequestControl | None = None
+        if self._special:
+            self._conditional = b"range" in self._special or not PRECONDITIONS.isdisjoint(self._special)
+            if b"cache-control" in self._special or b"pragma" in self._special:
+                lines = [value for name, value in self._headers if name == b"cache-control"]
+                # RFC 9111 §5.4: Pragma counts only where Cache-Control is absent.
+                if not lines and self._special.get(b"pragma", b"").strip().lower() == b"no-cache":
+                    lines = [b"no-cache"]
+                directives = parse_request_control(tuple(lines))
+                if cache.options.honours_client:
+                    self._control = directives
+        now = cache.clock()
+        entry, tier, marked = await self._lookup()
+        candidates: tuple[StoredResponse, ...] = ()
+        fallback: StoredResponse | None = None
+        if entry is not None:
+            decision = reuse(entry, now, self._control, marked_stale_at=marked)
+            match decision:
+                case Fresh():
+                    await self._hit(entry, tier, now)
+                    return
+                case ServeStale(reason=reason, refresh=refresh):
+                    if refresh:
+                        self._refresh(entry)
+                    await self._stale(entry, reason, now)
+                    return
+                case AskApp(forward=forward):
+                    self._forward = forward
+            if may_serve_if_error(entry, now, self._control, marked_stale_at=marked):
+                fallback = entry
+            candidates = await self._candidates(entry)
+        elif self._forward == "vary-miss":
+            candidates = await self._candidates(None)
+        if directives is not None and directives.only_if_cached:
+            await self._gateway_timeout()
+            return
+        if cache.emit is not None:
+            cache.emit(CacheMiss(key=self._key, route=self._route, reason=self._forward))
+        if b"range" in self._special or (directives is not None and directives.no_store):
+            # A part is never stored, and neither is the answer to a request that forbids it (§5.2.1.5).
+            await self._app(self._scope, self._receive, consume_target(self._send))
+        elif self._method == "HEAD":
+            await self._head(entry)
+        elif self._goes_alone(now):
+            await self._fly(self._exchange(None, candidates, fallback), self._receive)
+        else:
+            await self._join(candidates, fallback)
+
+    @property
+    def _route(self) -> str:
+        return getattr(self._rule, "pattern", "")
+
+    def _goes_alone(self, now: float) -> bool:
+        if b"authorization" in self._special or self._cache.passes(self._key, now):
+            return True
+        if self._control is not None and self._control.no_cache:
+            # It wants the app's own word, not that of a call which began before it.
+            return True
+        # Without a rule nobody knows yet that this is ours to cache, so the client's own question goes to the app.
+        return self._conditional and self._rule is None
+
+    # What is stored
+
+    async def _lookup(self) -> tuple[StoredResponse | None, bytes, float | None]:
+        """Return the stored response selected by the request, its tier, and since when it is marked stale."""
+        cache = self._cache
+        tier = b"l1" if cache.store.near(self._key) is not None else b"l2"
+        record = await cache.fetch(self._key)
+        if isinstance(record, Variants):
+            self._forward = "vary-miss"
+            record = await self._select(record)
+        if record is None or isinstance(record, Variants):
+            return None, tier, None
+        if b"authorization" in self._special and not record.shared_with_authorization:
+            return None, tier, None
+        standing = cache.ledger.standing(record)
+        if standing == "purged":
+            return None, tier, None
+        if isinstance(standing, MarkedStale):
+            return record, tier, standing.at
+        record.vouched = cache.ledger.version
+        return record, tier, None
+
+    async def _select(self, index: Variants) -> StoredResponse | None:
+        normalize = self._cache.options.normalize_vary
+        for position, names in enumerate(index.names):
+            variant = variant_of(self._headers, names, normalize=normalize) if names else ()
+            if position == 0:
+                self._found_key = (self._key, names, variant)
+            found = await self._cache.fetch(variant_key(self._key, index.generation, names, variant))
+            if isinstance(found, StoredResponse):
+                return found
+        return None
+
+    async def _candidates(self, entry: StoredResponse | None) -> tuple[StoredResponse, ...]:
+        """Return what the app can be asked to validate: the selected response, and other variants (RFC 9111 §4.3.1)."""
+        if self._rule is not None and not self._rule.revalidate:
+            return ()
+        first = (entry,) if entry is not None and entry.app_validator else ()
+        record = await self._cache.fetch(self._key)
+        if not isinstance(record, Variants):
+            return first
+        others = []
+        for key in reversed(record.listed[-MAX_CANDIDATES:]):
+            other = await self._cache.fetch(key)
+            if not isinstance(other, StoredResponse) or other is entry or other.etag is None:
+                continue
+            if other.app_validator and self._cache.ledger.standing(other) != "purged":
+                others.append(other)
+        return (*first, *others)
+
+    # Answers out of the store
+
+    async def _answer(self, entry: StoredResponse, extra: RawHeaders, now: float) -> None:
+        start, body = answer(entry, self._method, self._headers, extra, now, conditional=self._conditional)
+        await self._send(start)
+        await self._send(body)
+
+    def _name(self) -> bytes | None:
+        options = self._cache.options
+        return options.name.encode() if options.status_field else None
+
+    async def _hit(self, entry: StoredResponse, tier: bytes, now: float) -> None:
+        if self._cache.emit is not None:
+            self._cache.emit(CacheHit(key=self._key, route=entry.route, tier=tier.decode(), age=now - entry.born))
+        await self._answer(entry, age_fields(entry, now, self._name(), tier), now)
+
+    async def _stale(self, entry: StoredResponse, reason: str, now: float) -> None:
+        if self._cache.emit is not None:
+            staleness = now - entry.born - entry.lifetime
+            self._cache.emit(StaleServed(key=self._key, route=entry.route, reason=reason, staleness=staleness))
+        await self._answer(entry, age_fields(entry, now, self._name(), b"stale-" + reason.encode()), now)
+
+    async def _reply(self, entry: StoredResponse, reason: Reason) -> None:
+        now = self._cache.clock()
+        if reason == "if-error":
+            await self._stale(entry, reason, now)
+            return
+        extra = age_fields(entry, now, None)
+        if (name := self._name()) is not None:
+            extra.append((b"cache-status", forward_member(name, self._forward, status=304, stored=True)))
+        await self._answer(entry, extra, now)
+
+    async def _collapsed(self, entry: StoredResponse, now: float) -> None:
+        if self._cache.emit is not None:
+            self._cache.emit(Collapsed(key=self._key, route=entry.route))
+        extra = age_fields(entry, now, None)
+        if (name := self._name()) is not None:
+            extra.append((b"cache-status", forward_member(name, self._forward, collapsed=True)))
+        await self._answer(entry, extra, now)
+
+    async def _gateway_timeout(self) -> None:
+        body = b"Nothing that may be reused is stored, and the request allows nothing else (only-if-cached).\n"
+        headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))]
+        if (name := self._name()) is not None:
+            headers.append((b"cache-status", name + b"; detail=only-if-cached"))
+        await self._send({"type": "http.response.start", "status": 504, "headers": headers})
+        await self._send({"type": "http.response.body", "body": b"" if self._method == "HEAD" else body})
+
+    # Calls of the app
+
+    def _exchange(
+        self,
+        flight: Flight[StoredResponse] | None,
+        candidates: tuple[StoredResponse, ...],
+        fallback: StoredResponse | None,
+        *,
+        background: bool = False,
+    ) -> Exchange:
+        return Exchange(
+            self._cache,
+            self._rule,
+            key=self._key,
+            method=self._method,
+            headers=self._headers,
+            request_time=self._cache.clock(),
+            client=None if background else self._send,
+            reply=None if background else self._reply,
+            flight=flight,
+            candidates=candidates,
+            fallback=fallback,
+            forward=self._forward,
+            authorized=b"authorization" in self._special,
+            conditional=self._conditional and not background,
+        )
+
+    async def _fly(self, exchange: Exchange, receive: Receive, scope: Scope | None = None) -> None:
+        """Call the app for *exchange*, again without conditions if its 304 was about something else."""
+        scope = self._scope if scope is None else scope
+        candidates = exchange.candidates
+        if candidates or (self._rule is not None and self._conditional):
+            await exchange.run(self._app, {**scope, "headers": conditional_headers(self._headers, candidates)}, receive)
+            if exchange.must_repeat:
+                exchange.begin_again()
+                await exchange.run(self._app, {**scope, "headers": conditional_headers(self._headers, ())}, receive)
+        else:
+            await exchange.run(self._app, scope, receive)
+
+    async def _join(self, candidates: tuple[StoredResponse, ...], fallback: StoredResponse | None) -> None:
+        """Follow the flight under way for what is asked, or lead one."""
+        cache = self._cache
+        loop = asyncio.get_running_loop()
+        key = self._found_key
+        while True:
+            flight = cache.flights.find(key)
+            if flight is None:
+                await self._lead(key, cache.flights.begin(key, loop, self._attempt), candidates, fallback)
+                return
+            if flight.loop is not loop:
+                break
+            outcome = await self._follow(flight)
+            if outcome == "answered":
+                return
+            if outcome == "alone" or (outcome == "failed" and flight.attempt >= MAX_ATTEMPTS):
+                break
+            if isinstance(outcome, str):
+                self._attempt = flight.attempt + 1
+            else:
+                key = outcome
+                self._forward = "vary-miss"
+        await self._fly(self._exchange(None, candidates, fallback), self._receive)
+
+    async def _follow(self, flight: Flight[StoredResponse]) -> Literal["answered", "alone", "failed"] | FlightKey:
+        """Wait for *flight*. Returns `answered`, `alone`, `failed`, or the key of the flight that fits better."""
+        flight.followers += 1
+        try:
+            while flight.state == "aloft":
+                await flight.change()
+            if flight.state in ("decided", "landed") and isinstance(flight.terms, tuple):
+                names, variant = flight.terms
+                mine = variant_of(self._headers, names, normalize=self._cache.options.normalize_vary) if names else ()
+                if mine != variant:
+                    return (self._key, names, mine)
+            while flight.state == "decided":
+                await flight.change()
+        finally:
+            flight.followers -= 1
+        if flight.state == "failed":
+            return "failed"
+        entry = flight.result
+        if flight.state != "landed" or entry is None:
+            return "alone"
+        return "answered" if await self._share(entry) else "alone"
+
+    async def _share(self, entry: StoredResponse) -> bool:
+        """Answer with what a flight brought, if it may answer this request too."""
+        now = self._cache.clock()
+        standing = self._cache.ledger.standing(entry)
+        if standing == "purged" and entry.epoch != self._epoch:
+            return False
+        match reuse(entry, now, self._control):
+            case Fresh():
+                await self._collapsed(entry, now)
+                return True
+            case ServeStale(reason=reason):
+                await self._stale(entry, reason, now)
+                return True
+            case AskApp():
+                if may_serve_if_error(entry, now, self._control):
+                    await self._stale(entry, "if-error", now)
+                    return True
+                return False
+
+    async def _lead(
+        self,
+        key: FlightKey,
+        flight: Flight[StoredResponse],
+        candidates: tuple[StoredResponse, ...],
+        fallback: StoredResponse | None,
+    ) -> None:
+        """Call the app in a task of its own, so that it outlives this request if others wait for it."""
+        exchange = self._exchange(flight, candidates, fallback)
+        context = contextvars.copy_context()
+        task = self._cache.own(self._flown(exchange, key, flight, self._shared_receive(exchange, flight)), context)
+        landed: asyncio.Future[None] = flight.loop.create_future()
+        task.add_done_callback(lambda _: None if landed.done() else landed.set_result(None))
+        try:
+            await landed
+        except asyncio.CancelledError:
+            if flight.followers and flight.state in ("aloft", "decided"):
+                exchange.client = None
+                raise
+            await _cancelled(task)
+            if task.cancelled():
+                raise
+        # The app may have set context variables that those around us read.
+        for variable in context:
+            if variable.get(_UNSET) is not (value := context[variable]):
+                variable.set(value)
+        task.result()
+
+    async def _flown(
+        self, exchange: Exchange, key: FlightKey, flight: Flight[StoredResponse], receive: Receive
+    ) -> None:
+        try:
+            await self._fly(exchange, receive)
+        finally:
+            self._cache.flights.end(key, flight)
+            if flight.state in ("aloft", "decided"):
+                flight.fail()
+
+    def _shared_receive(self, exchange: Exchange, flight: Flight[StoredResponse]) -> Receive:
+        """Return the app's `receive`: a disconnect of our client is not told while others wait for the answer."""
+        receive = self._receive
+
+        async def shared() -> Message:
+            message = await receive()
+            if message["type"] == "http.disconnect" and flight.followers:
+                while flight.state in ("aloft", "decided"):
+                    await flight.change()
+            return message
+
+        return shared
+
+    def _refresh(self, entry: StoredResponse) -> None:
+        """Ask the app in the background, unless somebody does already (RFC 5861 §3)."""
+        cache, loop = self._cache, asyncio.get_running_loop()
+        if cache.flights.find(self._found_key) is not None:
+            return
+        self._forward = "stale"
+        key, flight = self._found_key, cache.flights.begin(self._found_key, loop)
+        cache.own(self._refreshed(entry, key, flight), contextvars.copy_context())
+
+    async def _refreshed(self, entry: StoredResponse, key: FlightKey, flight: Flight[StoredResponse]) -> None:
+        cache = self._cache
+        candidates = await self._candidates(entry)
+        exchange = self._exchange(flight, candidates, None, background=True)
+        # Extensions would let the app answer by other means than bytes, and this answer is for the store alone.
+        scope = {**self._scope, "method": "GET" if self._method == "HEAD" else self._method, "extensions": {}}
+        try:
+            async with asyncio.timeout(cache.options.refresh_timeout):
+                await self._fly(exchange, _request_of(self._body), scope)
+            if exchange.stored is None:
+                cache.refresh_failed(self._key, entry, "not stored")
+        except Exception as error:
+            cache.refresh_failed(self._key, entry, type(error).__name__)
+        finally:
+            cache.flights.end(key, flight)
+            if flight.state in ("aloft", "decided"):
+                flight.fail()
+
+    async def _head(self, entry: StoredResponse | None) -> None:
+        """Pass HEAD on, and let a 200 update or invalidate what is stored for GET (RFC 9111 §4.3.5)."""
+        request_time = self._cache.clock()
+
+        async def watch(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == 200 and entry is not None:
+                try:
+                    await self._cache.update_from_head(self._key, entry, message, self._rule, request_time)
+                except Exception as error:
+                    self._cache.failed("head", error)
+            await self._send(message)
+
+        await self._app(self._scope, self._receive, consume_target(watch))
+
+
+_UNSET = object()
+
+
+def _request_of(body: bytes) -> Receive:
+    """Return a `receive` that gives *body* and never disconnects."""
+    sent = False
+
+    async def receive() -> Message:
+        nonlocal sent
+        if not sent:
+            sent = True
+            return {"type": "http.request", "body": body, "more_body": False}
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
+
+    return receive
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    """Cancel *task* and see it end, however often we are cancelled meanwhile."""
+    task.cancel()
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:
+            continue

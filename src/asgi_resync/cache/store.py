@@ -1,0 +1,67 @@
+"""The port between the cache and what keeps its records. It knows no HTTP.
+
+Every adapter passes the contract suite in `asgi_resync.testing`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+
+from ..events import CacheKey
+from .entry import OVERHEAD, StoredResponse, weigh
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variants:
+    """Stands under the key of a URI whose responses vary, and says how to find them (RFC 9111 §4.1).
+
+    `names` are the lists of request fields that responses named in Vary, newest first. `generation` is part of
+    every variant's own key, so that dropping this one record makes all variants unreachable at once. `listed`
+    are the keys of the variants, oldest first, so that their number can be bounded.
+    """
+
+    key: CacheKey
+    generation: str
+    names: tuple[tuple[bytes, ...], ...]
+    listed: tuple[CacheKey, ...]
+    keep_until: float
+    size: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        # A listed key shares its first parts with this one; its own parts live on here when the variant is evicted.
+        own = len(self.key)
+        weight = OVERHEAD // 2 + weigh(self.key) + weigh(self.names) + sum(64 + weigh(key[own:]) for key in self.listed)
+        object.__setattr__(self, "size", weight)
+
+
+Record: TypeAlias = StoredResponse | Variants
+
+
+class Store(Protocol):
+    """Keeps records by key until their `keep_until`, or for less time if it lacks room.
+
+    A store never raises for what it cannot reach: an unreachable record is a miss, told as an event.
+    """
+
+    @property
+    def is_remote(self) -> bool:
+        """True if `get` may find what `near` does not."""
+
+    def near(self, key: CacheKey) -> Record | None:
+        """Return the record if this process holds it, expired ones included until swept. Never waits."""
+
+    async def get(self, key: CacheKey) -> Record | None:
+        """Return the record wherever it is held, or None."""
+
+    async def set(self, key: CacheKey, record: Record) -> None:
+        """Keep *record* under *key* in place of what was there."""
+
+    async def delete(self, key: CacheKey) -> None:
+        """Forget *key*; no error if it is not there."""
+
+    async def clear(self) -> None:
+        """Forget everything."""
+
+    async def aclose(self) -> None:
+        """Release what the store holds. Idempotent."""

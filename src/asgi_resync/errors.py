@@ -1,0 +1,80 @@
+"""The exceptions this library raises. It does not translate exceptions of others.
+
+ResyncError
+├── SettingsError      the environment or the config file holds values that cannot be used
+├── RuleError          a CacheRule or a marker was made with arguments that cannot work
+├── MissingExtra       an optional dependency is needed and not installed
+├── AlreadyWrapped     an app was wrapped twice by the same Resync
+└── StoreClosed        a store was used after it was closed
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class ResyncError(Exception):
+    """The root of every exception raised by asgi_resync."""
+
+
+@dataclass(frozen=True, slots=True)
+class SettingProblem:
+    """One value that cannot be used: where it stands, what it is, what would be right.
+
+    `value` is already masked if the setting is a secret.
+    """
+
+    name: str
+    value: str
+    expected: str
+
+    def __str__(self) -> str:
+        return f"{self.name}={self.value!r}: {self.expected}"
+
+
+class SettingsError(ResyncError, ValueError):
+    """Settings that cannot be used; `problems` lists every one of them, not just the first."""
+
+    def __init__(self, problems: Sequence[SettingProblem]) -> None:
+        self.problems: tuple[SettingProblem, ...] = tuple(problems)
+        count = len(self.problems)
+        head = "1 setting cannot be used" if count == 1 else f"{count} settings cannot be used"
+        super().__init__("\n".join([f"{head}:", *(f"  {problem}" for problem in self.problems)]))
+
+
+class RuleError(ResyncError, ValueError):
+    """A rule's argument that cannot work: names the argument, its value, and what to write instead."""
+
+    def __init__(self, argument: str, value: object, remedy: str) -> None:
+        self.argument = argument
+        self.value = value
+        self.remedy = remedy
+        super().__init__(f"{argument}={value!r} cannot work: {remedy}")
+
+
+class MissingExtra(ResyncError, ImportError):
+    """A feature was used whose optional dependency is not installed."""
+
+    def __init__(self, feature: str, package: str, extra: str) -> None:
+        self.feature = feature
+        self.package = package
+        self.extra = extra
+        super().__init__(f"{feature} needs {package}: pip install 'asgi-resync[{extra}]'")
+
+
+class AlreadyWrapped(ResyncError, RuntimeError):
+    """The same Resync was put around an app it already wraps."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This app is already wrapped by this Resync, so it would be cached and started twice. "
+            "Call resync(app) once, at the outside."
+        )
+
+
+class StoreClosed(ResyncError, RuntimeError):
+    """A store was used after `aclose()`."""
+
+    def __init__(self, store: str) -> None:
+        super().__init__(f"{store} is closed. Make a new one, or use it within the app's lifespan.")

@@ -1,0 +1,135 @@
+"""What can happen, one frozen value each. It tells; it never decides and never acts.
+
+A listener is any callable of one event. It is called synchronously on the event loop, so it must be quick;
+one that raises is logged once and goes on being called, and harms no request.
+
+`route` is the pattern of the rule that applied, or "" where none did: a bounded set, fit for metric labels.
+`key` is for logs and tests, never for labels.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+CacheKey: TypeAlias = tuple[object, ...]
+"""Opaque and hashable; made by `asgi_resync.cache.keys`."""
+
+_log = logging.getLogger("asgi_resync")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """The base of all events."""
+
+
+Listener: TypeAlias = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheEvent(Event):
+    """Something happened to one key."""
+
+    key: CacheKey
+    route: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheHit(CacheEvent):
+    """A stored response was served while fresh, or after validation; `tier` is `l1` or `l2`, `age` in seconds."""
+
+    tier: str
+    age: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheMiss(CacheEvent):
+    """The app was called. `reason` is a `fwd` token of RFC 9211 §2.2 (`uri-miss`, `vary-miss`, `stale`, …)."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored(CacheEvent):
+    """A response was stored; `lifetime` is its freshness lifetime in seconds, `size` its body in bytes."""
+
+    lifetime: float
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotStored(CacheEvent):
+    """A response was forwarded and not stored; `reason` says why (`no-store`, `set-cookie`, `too-large`, …)."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaleServed(CacheEvent):
+    """A stale response was served: `while-revalidate`, `if-error` or `max-stale`; `staleness` in seconds."""
+
+    reason: str
+    staleness: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refreshed(CacheEvent):
+    """A stored response became fresh again; `validated` if by a 304, else by a new response."""
+
+    validated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshFailed(CacheEvent):
+    """A refresh in the background gave no usable response; `cause` is an exception class name or a status."""
+
+    cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collapsed(CacheEvent):
+    """A request was answered by the app call of another one that was under way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invalidated(CacheEvent):
+    """An unsafe request succeeded, so what was stored for its URI counts no more (RFC 9111 §4.4)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purged(Event):
+    """A purge was carried out; `scope` is `tag`, `url`, `upstream` or `all`, `name` what was named."""
+
+    scope: str
+    name: str
+    soft: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evicted(Event):
+    """Entries left the memory store for others to fit, or since they expired; `reason` is `size` or `expired`."""
+
+    count: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InternalFailure(Event):
+    """The library failed at `where` and stepped aside; the request went on to the app."""
+
+    where: str
+    error: BaseException
+
+
+def guarded(listener: Listener) -> Listener:
+    """Return a listener that never raises: what *listener* raises is logged and dropped."""
+
+    def tell(event: Event) -> None:
+        try:
+            listener(event)
+        except Exception:
+            _log.exception("An event listener raised on %s; the request was not affected.", type(event).__name__)
+
+    return tell

@@ -1,0 +1,85 @@
+"""The lifespan scope around an app's own: ours starts before it and stops after it, whatever the app does.
+
+It uses no task and no event loop, so that it works on any loop and sees exactly what the app sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Literal
+
+from .._asgi import ASGIApp, Message, Receive, Scope, Send
+
+Step = Callable[[], Awaitable[None]]
+
+
+class LifespanResponder:
+    """Runs *start* before the app's start-up and *stop* after its shutdown, for one lifespan scope.
+
+    An app that has no lifespan, that is, returns or raises before it has answered, gets one all the same: the scope is
+    answered for it. A start-up that the app declares failed is passed on, after *stop*.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, start: Step, stop: Step, on_unsupported: Callable[[BaseException | None], None]
+    ) -> None:
+        self._app = app
+        self._start = start
+        self._stop = stop
+        self._on_unsupported = on_unsupported
+        self._started = False
+        self._answered: Literal["nothing", "startup", "failed", "shutdown"] = "nothing"
+        self._received: set[str] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve the scope to its end. Raises what the app raises, unless it merely has no lifespan."""
+
+        async def listen() -> Message:
+            message = await receive()
+            self._received.add(message["type"])
+            return message
+
+        async def tell(message: Message) -> None:
+            kind = message["type"]
+            if kind == "lifespan.startup.complete":
+                self._answered = "startup"
+            elif kind == "lifespan.startup.failed":
+                self._answered = "failed"
+                await self._stop_once()
+            elif kind in ("lifespan.shutdown.complete", "lifespan.shutdown.failed"):
+                self._answered = "shutdown"
+                await self._stop_once()
+            await send(message)
+
+        self._started = True
+        await self._start()
+        try:
+            await self._app(scope, listen, tell)
+        except Exception as error:
+            if self._answered != "nothing":
+                raise
+            self._on_unsupported(error)
+        else:
+            if self._answered == "nothing":
+                self._on_unsupported(None)
+        finally:
+            if self._answered != "nothing":
+                await self._stop_once()
+        if self._answered in ("nothing", "startup"):
+            await self._alone(receive, send)
+
+    async def _alone(self, receive: Receive, send: Send) -> None:
+        """Answer what the app left unanswered."""
+        if self._answered == "nothing":
+            if "lifespan.startup" not in self._received:
+                await receive()
+            await send({"type": "lifespan.startup.complete"})
+        if "lifespan.shutdown" not in self._received:
+            await receive()
+        await self._stop_once()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _stop_once(self) -> None:
+        if self._started:
+            self._started = False
+            await self._stop()

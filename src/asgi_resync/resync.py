@@ -1,0 +1,220 @@
+"""Resync wires settings to parts. It is the only module that knows them all, and it decides nothing itself."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import difflib
+import os
+import re
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
+from types import MappingProxyType
+from typing import Any
+
+from ._asgi import ASGIApp, Clock, Receive, Scope, Send
+from .cache.cache import Cache
+from .cache.memory import MemoryStore
+from .cache.middleware import CacheMiddleware
+from .cache.options import CacheOptions
+from .cache.rules import CacheRule
+from .cache.sweep import sweep_forever
+from .errors import AlreadyWrapped, RuleError
+from .events import Listener, guarded
+from .resources.lifespan import LifespanResponder
+from .settings import Settings
+from .upstream import Upstream
+
+KNOWN_UPSTREAMS = ("redis", "tws")
+
+
+def cache_options(settings: Settings) -> CacheOptions:
+    """Return the part of *settings* that the cache needs."""
+    cache = settings.cache
+    return CacheOptions(
+        name=cache.name,
+        max_body=cache.max_body,
+        max_variants=cache.max_variants,
+        stale_while_revalidate=cache.stale_while_revalidate,
+        stale_if_error=cache.stale_if_error,
+        keep=cache.keep,
+        refresh_timeout=cache.refresh_timeout,
+        normalize_vary=cache.normalize_vary,
+        status_field=cache.status_header,
+        etag=cache.etag,
+        honours_client=cache.client_directives == "honour",
+        heuristic=cache.heuristic,
+        targets=tuple(name.lower().encode() for name in cache.targeted),
+        set_cookie=cache.set_cookie,
+    )
+
+
+class Resync:
+    """Everything the library does, for one process: `app = resync(app)` wraps any ASGI app.
+
+    *settings* default to those without any environment; `from_env` reads it. *rules* say what is cached where the
+    responses do not; *upstreams* are what rules may name. *on_event* is called with each event, on the event loop.
+    *clock* gives seconds since the epoch. Making one does no I/O and binds to no loop, and several do not meet.
+
+    Raises RuleError for a rule that names an unknown upstream, or arguments of the wrong kind.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        rules: Iterable[CacheRule] = (),
+        upstreams: Iterable[Upstream] = (),
+        on_event: Listener | None = None,
+        clock: Clock = time.time,
+    ) -> None:
+        if settings is not None and not isinstance(settings, Settings):
+            raise RuleError("settings", settings, "give Settings, such as Settings.from_env()")
+        self.settings = settings if settings is not None else Settings()
+        self.rules = tuple(rules)
+        self.upstreams: Mapping[str, Upstream] = MappingProxyType(_by_name(upstreams))
+        known = {*self.upstreams, *self.settings.upstreams, *KNOWN_UPSTREAMS}
+        for rule in self.rules:
+            _check_rule(rule, known)
+        cache = self.settings.cache
+        emit = guarded(on_event) if on_event is not None else None
+        self._memory = MemoryStore(
+            shards=cache.num_shards,
+            max_entries=cache.l1_max_entries,
+            max_bytes=cache.l1_max_bytes,
+            clock=clock,
+            on_event=emit,
+        )
+        self.cache = Cache(self._memory, options=cache_options(self.settings), clock=clock, on_event=on_event)
+        self._running = 0
+        self._sweep: asyncio.Task[None] | None = None
+
+    @classmethod
+    def from_env(
+        cls,
+        environ: Mapping[str, str] = os.environ,
+        *,
+        rules: Iterable[CacheRule] = (),
+        upstreams: Iterable[Upstream] = (),
+        on_event: Listener | None = None,
+        clock: Clock = time.time,
+    ) -> Resync:
+        """Return a Resync with the settings that *environ* gives. Raises SettingsError with every problem in it."""
+        return cls(Settings.from_env(environ), rules=rules, upstreams=upstreams, on_event=on_event, clock=clock)
+
+    def __call__(self, app: ASGIApp) -> ResyncApp:
+        """Return *app* wrapped: cached, and with this Resync started and stopped around its lifespan.
+
+        Attributes of *app* are reached through the result, so routes can still be added to it. Raises AlreadyWrapped
+        if this Resync is already around *app*.
+        """
+        inner: object = app
+        while isinstance(inner, ResyncApp):
+            if inner.resync is self:
+                raise AlreadyWrapped
+            inner = inner.app
+        return ResyncApp(self, app)
+
+    def middleware(self, app: ASGIApp) -> CacheMiddleware:
+        """Return *app* with the cache around it: for `Litestar(middleware=[resync.middleware])` and its like.
+
+        It serves without being started; combine it with `resync.lifespan`, which sweeps and stops in order.
+        """
+        return CacheMiddleware(app, cache=self.cache, rules=self.rules)
+
+    def lifespan(self, app: object = None) -> AbstractAsyncContextManager[None]:
+        """Return the context manager to give to a framework: `FastAPI(lifespan=resync.lifespan)`."""
+        return self._lifespan()
+
+    @contextlib.asynccontextmanager
+    async def _lifespan(self) -> AsyncIterator[None]:
+        await self.start()
+        try:
+            yield
+        finally:
+            await self.stop()
+
+    async def purge(
+        self,
+        *,
+        tags: Iterable[str] = (),
+        urls: Iterable[str] = (),
+        upstream: str | None = None,
+        everything: bool = False,
+        soft: bool = False,
+    ) -> None:
+        """Purge by tags, URLs, upstream, or everything; see `Cache.purge`."""
+        upstreams = () if upstream is None else (upstream,)
+        await self.cache.purge(tags=tags, urls=urls, upstreams=upstreams, everything=everything, soft=soft)
+
+    async def start(self) -> None:
+        """Start what runs in the background. Nested starts count, so two lifespans around one app do no harm."""
+        self._running += 1
+        if self._running == 1:
+            try:
+                loop = asyncio.get_running_loop()
+            except RuntimeError:
+                # On another loop than asyncio's requests pass untouched, so there is nothing to sweep.
+                return
+            self._sweep = loop.create_task(
+                sweep_forever(self._memory, self.cache.clock, self.settings.cache.sweep_interval)
+            )
+
+    async def stop(self) -> None:
+        """Stop what `start` started, waiting for refreshes within RESYNC_SHUTDOWN_TIMEOUT. What is stored stays."""
+        if self._running == 0:
+            return
+        self._running -= 1
+        if self._running == 0 and self._sweep is not None:
+            sweep, self._sweep = self._sweep, None
+            sweep.cancel()
+            await asyncio.wait({sweep})
+            await self.cache.settle(self.settings.shutdown_timeout)
+
+
+class ResyncApp:
+    """An app with a Resync around it. It answers lifespan itself where the app does not."""
+
+    def __init__(self, resync: Resync, app: ASGIApp) -> None:
+        self.resync = resync
+        self.app = app
+        self._http = resync.middleware(app)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one scope."""
+        if scope["type"] == "lifespan":
+            lifespan = LifespanResponder(
+                self.app, start=self.resync.start, stop=self.resync.stop, on_unsupported=self._unsupported
+            )
+            await lifespan(scope, receive, send)
+            return
+        await self._http(scope, receive, send)
+
+    def _unsupported(self, error: BaseException | None) -> None:
+        if error is not None:
+            self.resync.cache.failed("the app's lifespan", error)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the app has
+        return getattr(self.app, name)
+
+
+def _by_name(upstreams: Iterable[Upstream]) -> dict[str, Upstream]:
+    found: dict[str, Upstream] = {}
+    for upstream in upstreams:
+        if not isinstance(upstream, Upstream):
+            raise RuleError("upstreams", upstream, "give a list of Upstream, such as [Upstream('tws')]")
+        if upstream.name in found:
+            raise RuleError("upstreams", upstream.name, "it is there twice; name each upstream once")
+        found[upstream.name] = upstream
+    return found
+
+
+def _check_rule(rule: object, known: set[str]) -> None:
+    if not isinstance(rule, CacheRule):
+        raise RuleError("rules", rule, "give a list of CacheRule, such as [CacheRule('/plan', ttl=10)]")
+    for name in rule.upstreams:
+        if name not in known and re.sub(r"[^a-z0-9]", "_", name.lower()) not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}? Otherwise" if near else "no upstream has this name;"
+            raise RuleError("upstreams", name, f"{hint} add Upstream({name!r}) to upstreams")

@@ -1,0 +1,160 @@
+"""The settings: every name, default, bound, unit and word of documentation, here and (the cache's) in `cache.py`.
+
+The names of the environment, the README's table and `python -m asgi_resync settings` are made from it. It reads
+nothing; `environment.py` does.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+
+from asgi_resync.settings.cache import CacheSettings
+from asgi_resync.settings.variable import PLACEHOLDER, Room, Variable, setting, variables_of
+
+Profile: TypeAlias = Literal["development", "production"]
+
+REDIS = "redis"
+"""The upstream whose breaker guards L2."""
+
+_HOUR = 3600
+
+
+class RedisSettings(Room, frozen=True, kw_only=True):
+    """L2. Without `url` there is none."""
+
+    url: (
+        Annotated[
+            str,
+            setting(
+                "url",
+                "L2, e.g. `redis://localhost:6379/0`; without it there is L1 only",
+                pattern=r"\A(?i:rediss?|valkeys?|unix)(?i:\+[a-z]+)?://",
+                expected="a URL such as redis://localhost:6379/0",
+                aliases=["REDIS_URL"],
+            ),
+        ]
+        | None
+    ) = None
+    timeout: Annotated[
+        float,
+        setting("duration", "Deadline of one operation; then it is a miss", low=0.001, high=60, live=True),
+    ] = 0.05
+
+
+class UpstreamSettings(Room, frozen=True, kw_only=True):
+    """One upstream and its breaker.
+
+    `given` names the fields somebody chose, also where the choice equals the default, so that code can tell its own
+    arguments from the operator's. An instance made by hand counts as chosen whole.
+    """
+
+    url: (
+        Annotated[
+            str,
+            setting(
+                "url",
+                "Base URL of the upstream",
+                pattern=r"\A(?i:https?)://",
+                expected="a URL such as https://tws.example:31116",
+                aliases=["TWS_BASE_URL", "TWS_HOST"],
+            ),
+        ]
+        | None
+    ) = None
+    fail_max: Annotated[
+        int,
+        setting(
+            "count",
+            "Failures that open its breaker",
+            low=1,
+            high=100,
+            aliases=[f"CIRCUIT_BREAKER_{PLACEHOLDER}_FAIL_MAX"],
+            live=True,
+        ),
+    ] = 5
+    reset_timeout: Annotated[
+        float,
+        setting(
+            "duration",
+            "Time its breaker stays open before it probes",
+            low=10,
+            high=_HOUR,
+            aliases=[f"CIRCUIT_BREAKER_{PLACEHOLDER}_RESET_TIMEOUT"],
+            live=True,
+        ),
+    ] = 60.0
+    given: frozenset[str] = frozenset({"url", "fail_max", "reset_timeout"})
+
+
+def unset_upstream(name: str) -> UpstreamSettings:
+    """The defaults of the upstream *name*, with nothing given."""
+    if name == REDIS:
+        return UpstreamSettings(fail_max=3, reset_timeout=30.0, given=frozenset())
+    return UpstreamSettings(given=frozenset())
+
+
+class Settings(Room, frozen=True, kw_only=True):
+    """Everything an operator can set; frozen, checked when made, and safe to print.
+
+    Raises SettingsError for values that cannot be used. `Settings()` is the defaults, without any environment.
+    """
+
+    profile: (
+        Annotated[
+            Profile,
+            setting("choice", "`development` or `production`: a set of defaults, nothing more", aliases=["APP_ENV"]),
+        ]
+        | None
+    ) = None
+    config_file: (
+        Annotated[
+            str,
+            setting(
+                "text", "The watched file", pattern=r"\A[^\0]+\Z", expected="the path of a file, such as resync.toml"
+            ),
+        ]
+        | None
+    ) = None
+    shutdown_timeout: Annotated[
+        float,
+        setting("duration", "Bound of the whole shutdown", low=0, high=_HOUR),
+    ] = 10.0
+    cache: CacheSettings = msgspec.field(default_factory=CacheSettings)
+    redis: RedisSettings = msgspec.field(default_factory=RedisSettings)
+    upstreams: Mapping[str, UpstreamSettings] = msgspec.field(default_factory=dict)
+    """By name in lower case; `redis` is always among them."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        upstreams = {REDIS: unset_upstream(REDIS), **self.upstreams}
+        msgspec.structs.force_setattr(self, "upstreams", MappingProxyType(upstreams))
+
+    def upstream(self, name: str) -> UpstreamSettings:
+        """The settings of *name*, or the defaults; `partner-api` finds what `RESYNC_UPSTREAM_PARTNER_API_URL` set."""
+        key = re.sub(r"[^a-z0-9]", "_", name.lower())
+        return self.upstreams.get(name) or self.upstreams.get(key) or unset_upstream(key)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
+        """What *environ* says: its variables, then the profile it names, then the defaults. Does no I/O.
+
+        Raises SettingsError, which lists every problem at once. `resolve` also tells where each value came from.
+        """
+        from asgi_resync.settings.environment import read  # the reader knows the model, so not at the top
+
+        return read(environ)
+
+
+TOP = variables_of(Settings, "RESYNC_")
+CACHE = variables_of(CacheSettings, "RESYNC_CACHE_")
+REDIS_ROOM = variables_of(RedisSettings, "RESYNC_REDIS_")
+UPSTREAM = variables_of(UpstreamSettings, f"RESYNC_UPSTREAM_{PLACEHOLDER}_")
+
+VARIABLES: tuple[Variable, ...] = (TOP[0], *CACHE, *REDIS_ROOM, *UPSTREAM, *TOP[1:])
+"""Every variable, in the order of the README; those of the upstreams with a placeholder for the name."""
