@@ -71,7 +71,8 @@ nox.options.sessions = ["lint", "types", "imports", "tests", "coverage"]
 
 def _tool(name: str) -> str:
     """Return the requirement by which the dev extra asks for *name*."""
-    return next(line for line in PROJECT["optional-dependencies"]["dev"] if line.startswith(name))
+    dev: list[str] = PROJECT["optional-dependencies"]["dev"]
+    return next(requirement for requirement in dev if requirement.startswith(name))
 
 
 def _present_folders(*names: str) -> list[str]:
