@@ -44,22 +44,25 @@ class Call:
     epoch: int
     request_time: float
     response_time: float = 0.0
+    lifetime: Lifetime | None = None
+    windows: tuple[float, float] = (0.0, 0.0)
 
     @property
     def delay(self) -> float:
         """Seconds between request and response (RFC 9111 §4.2.3)."""
         return self.response_time - self.request_time
 
-
-def lifetime_of(fields: ResponseFields, call: Call) -> Lifetime | None:
-    """Return the freshness lifetime of a response with *fields*, or None."""
-    return freshness_lifetime(
-        fields,
-        call.terms,
-        response_time=call.response_time,
-        response_delay=call.delay,
-        heuristic=call.options.heuristic,
-    )
+    def read(self, fields: ResponseFields) -> None:
+        """Work out `lifetime` and `windows` of a response with *fields*, received at `response_time`."""
+        options = self.options
+        self.lifetime = freshness_lifetime(
+            fields,
+            self.terms,
+            response_time=self.response_time,
+            response_delay=self.delay,
+            heuristic=options.heuristic,
+        )
+        self.windows = windows(fields, self.terms, (options.stale_while_revalidate, options.stale_if_error))
 
 
 def build_entry(
@@ -110,6 +113,7 @@ def freshened(entry: StoredResponse, update: RawHeaders, call: Call) -> StoredRe
     )
     # Age and Date count as the update has them: the stored ones are of another message.
     fields.age, fields.date = read.age, read.date
+    call.read(fields)
     return StoredResponse(
         key=entry.key,
         headers=headers,
@@ -143,8 +147,8 @@ class _Facts(TypedDict):
 
 def _facts(fields: ResponseFields, call: Call) -> _Facts:
     terms, options, response_time = call.terms, call.options, call.response_time
-    lifetime = lifetime_of(fields, call)
-    while_revalidate, if_error = windows(fields, terms, (options.stale_while_revalidate, options.stale_if_error))
+    lifetime = call.lifetime
+    while_revalidate, if_error = call.windows
     age = corrected_initial_age(fields, response_time=response_time, response_delay=call.delay)
     has_validator = fields.etag is not None or fields.last_modified is not None
     return {

@@ -51,7 +51,7 @@ class Cache:
         self.store: Store = store if store is not None else MemoryStore(clock=clock, on_event=self.emit)
         self.ledger = PurgeLedger()
         self.flights: Flights[StoredResponse] = Flights()
-        self._passes: dict[CacheKey, float] = {}
+        self.passing: dict[CacheKey, float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._generation = 0
         self._seed = os.urandom(6).hex()
@@ -189,18 +189,18 @@ class Cache:
 
     def passes(self, key: CacheKey, now: float) -> bool:
         """Return whether *key* lately proved uncacheable, so that nobody should wait for it."""
-        until = self._passes.get(key)
+        until = self.passing.get(key)
         return until is not None and now < until
 
     def remember_pass(self, key: CacheKey, now: float) -> None:
         """Note that *key* proved uncacheable. Bounded: full, it is emptied, which costs one wait per key."""
-        if len(self._passes) >= MAX_PASSES:
-            self._passes.clear()
-        self._passes[key] = now + PASS_SECONDS
+        if len(self.passing) >= MAX_PASSES:
+            self.passing.clear()
+        self.passing[key] = now + PASS_SECONDS
 
     def forget_pass(self, key: CacheKey) -> None:
         """Note that *key* is cacheable after all."""
-        self._passes.pop(key, None)
+        self.passing.pop(key, None)
 
     async def keep_variant(self, primary: CacheKey, entry: StoredResponse) -> bool:
         """Store *entry* under *primary*, by its `vary` and `variant`, beside the other variants (RFC 9111 §4.1)."""

@@ -11,14 +11,13 @@ from typing import Literal, TypeAlias
 
 from .._asgi import ASGIApp, Message, RawHeaders, Receive, Scope, Send
 from ..events import CacheKey, NotStored, Refreshed, RefreshFailed, Stored
-from .build import Call, build_entry, freshened, lifetime_of, strong_etag
+from .build import Call, build_entry, freshened, strong_etag
 from .cache import Cache
 from .entry import StoredResponse
 from .flight import Flight
 from .keys import variant_of
 from .marker import Mark, current_mark
 from .policy.fields import OWN_TARGET, ResponseFields, read_fields
-from .policy.freshness import windows
 from .policy.storability import NotStorable, Storable, storability
 from .policy.validation import evaluate, not_modified_headers, selected
 from .rules import NO_TERMS, Terms
@@ -92,13 +91,13 @@ class Exchange:
         try:
             await app(scope, receive, self.send)
         except Exception as error:
-            if not await self._crashed(error):
+            if not await self.crashed(error):
                 raise
         except BaseException:
             self._fail()
             raise
         else:
-            await self._returned()
+            await self.returned()
         finally:
             current_mark.reset(token)
 
@@ -190,16 +189,15 @@ class Exchange:
         )
 
     def _storability(self, fields: ResponseFields, call: Call, *, has_trailers: bool) -> Storable | NotStorable:
-        options = call.options
+        call.read(fields)
         has_validator = fields.etag is not None or fields.last_modified is not None
-        defaults = (options.stale_while_revalidate, options.stale_if_error)
         return storability(
             fields,
-            lifetime_of(fields, call),
+            call.lifetime,
             call.terms,
-            options.limits,
+            call.options.limits,
             has_authorization=self.authorized,
-            keeps_stale=(has_validator and call.terms.revalidate) or any(windows(fields, call.terms, defaults)),
+            keeps_stale=(has_validator and call.terms.revalidate) or any(call.windows),
             has_trailers=has_trailers,
         )
 
@@ -263,7 +261,10 @@ class Exchange:
         made: bytes | None = None
         try:
             made = strong_etag(body) if self._makes_etag(fields, call.terms) else None
-            call.response_time = self.cache.clock()
+            if call.lifetime is not None and call.lifetime.source == "rule":
+                # A rule's lifetime counts from the moment the response is complete.
+                call.response_time = self.cache.clock()
+                call.read(fields)
             variant = self._variant()
             entry = build_entry(
                 fields, self._as_listed(), body, call, key=self.key, vary=self._plan.vary, variant=variant, etag=made
@@ -343,7 +344,7 @@ class Exchange:
 
     # The end
 
-    async def _crashed(self, error: Exception) -> bool:
+    async def crashed(self, error: Exception) -> bool:
         """The app raised; True if the client was answered all the same."""
         unanswered = self.phase == "waiting" or (self.phase == "copying" and self._held is not None)
         if unanswered and self.fallback is not None:
@@ -357,7 +358,8 @@ class Exchange:
             await self._release(self._fields.etag)
         return False
 
-    async def _returned(self) -> None:
+    async def returned(self) -> None:
+        """The app has returned; tell those who wait if it left the response unfinished."""
         if self.phase in ("waiting", "copying"):
             if self.phase == "copying":
                 self._not_stored("incomplete", self._fields.status)
@@ -387,7 +389,9 @@ class Exchange:
             self._fail()
         else:
             self._turn_back()
-            self.cache.remember_pass(self.key, self.request_time)
+            if self._mark is None or self._mark.terms is None:
+                # A marked handler is asked anew each time: only running it shows its terms.
+                self.cache.remember_pass(self.key, self.request_time)
         if self.cache.emit is not None:
             self.cache.emit(NotStored(key=self.key, route=getattr(self._rule, "pattern", ""), reason=reason))
 

@@ -14,8 +14,10 @@ from ..events import CacheHit, CacheKey
 from .answer import age_fields
 from .cache import Cache
 from .entry import StoredResponse
+from .exchange import Exchange
 from .forward import consume_target, without_target
 from .keys import UNKEYED, key_of_url, primary_key, raw_path_of, variant_key, variant_of, with_body, with_unkeyed
+from .passing import PassOn
 from .policy.invalidation import SAFE_METHODS, invalidates, same_origin_targets
 from .policy.validation import PRECONDITIONS
 from .responder import NO_SPECIAL, Responder
@@ -104,7 +106,36 @@ class CacheMiddleware:
                         )
                         await send({"type": "http.response.body", "body": record.body if method == "GET" else b""})
                         return
+            elif rule is None and key in cache.passing and cache.passes(key, cache.clock()):
+                await self._pass_on(scope, receive, send, key)
+                return
         await self._respond(scope, receive, send, rule, key, special)
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send, key: CacheKey) -> None:
+        """Call the app for what lately proved uncacheable."""
+        cache = self.cache
+
+        def make() -> Exchange:
+            return Exchange(
+                cache,
+                None,
+                key=key,
+                method=scope["method"],
+                headers=scope["headers"],
+                request_time=cache.clock(),
+                client=send,
+                reply=None,
+            )
+
+        passing = PassOn(send, cache.options.targets, make)
+        try:
+            await self.app(scope, receive, passing.send)
+        except Exception as error:
+            if passing.exchange is not None:
+                await passing.exchange.crashed(error)
+            raise
+        if passing.exchange is not None:
+            await passing.exchange.returned()
 
     def _note_age(self, entry: StoredResponse, now: float, second: int) -> None:
         options = self.cache.options

@@ -171,7 +171,8 @@ class CacheRule(Terms):
             return b""
         kept: list[bytes] = [pair for pair in query.split(b"&") if pair and self._keeps(pair)]
         # Sorted by name only, and stably: the order of repeated names carries meaning.
-        return b"&".join(sorted(kept, key=_name_of))
+        ordered: list[bytes] = sorted(kept, key=_name_of)
+        return b"&".join(ordered)
 
     def _keeps(self, pair: bytes) -> bool:
         if self.query_allow is None and not self.query_drop:

@@ -1,0 +1,59 @@
+"""The short way for what lately proved uncacheable: pass it on at once, and look only whether it still is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .._asgi import Message, RawHeaders, Send
+from .exchange import OPT_IN, Exchange
+from .policy.control import parse_response_control
+from .policy.fields import OWN_TARGET
+
+
+def may_opt_in(headers: RawHeaders, targets: tuple[bytes, ...]) -> bool:
+    """Return whether a response with *headers* could be storable without a rule."""
+    control: list[bytes] = []
+    other = False
+    for name, value in headers:
+        if name in OPT_IN:
+            if name == b"cache-control":
+                control.append(value)
+            else:
+                other = True
+        elif len(name) == 20 and name.lower() == OWN_TARGET:
+            other = True
+    if targets and any(name.lower() in targets for name, _ in headers):
+        return True
+    if not control:
+        return other
+    # Most of what was not storable says so in Cache-Control, which is parsed once per distinct value.
+    parsed = parse_response_control(tuple(control))
+    forbids = (parsed.no_store and not parsed.must_understand) or (parsed.private and not parsed.private_fields)
+    return other or not forbids
+
+
+class PassOn:
+    """Forwards the messages of one response; if the response may be kept after all, an exchange takes over."""
+
+    __slots__ = ("_make", "_send", "_targets", "exchange")
+
+    def __init__(self, send: Send, targets: tuple[bytes, ...], make: Callable[[], Exchange]) -> None:
+        self._send = send
+        self._targets = targets
+        self._make = make
+        self.exchange: Exchange | None = None
+
+    async def send(self, message: Message) -> None:
+        """Take one message from the app."""
+        if self.exchange is not None:
+            await self.exchange.send(message)
+            return
+        if message["type"] == "http.response.start":
+            headers = message.get("headers", ())
+            if type(headers) is not list:
+                message["headers"] = headers = list(headers)
+            if headers and may_opt_in(headers, self._targets):
+                self.exchange = self._make()
+                await self.exchange.send(message)
+                return
+        await self._send(message)
