@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import logging
 import os
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable
 
 from .._asgi import Clock, Message, RawHeaders
 from ..errors import RuleError
@@ -112,12 +111,10 @@ class Cache:
 
     # What the middleware calls
 
-    def own(self, work: Coroutine[object, object, None], context: contextvars.Context) -> asyncio.Task[None]:
-        """Run *work* in *context* as a task that this cache waits for at the end."""
-        task = asyncio.get_running_loop().create_task(work, context=context)
+    def own(self, task: asyncio.Task[None]) -> None:
+        """Take *task* as one that this cache waits for at the end."""
         self._tasks.add(task)
         task.add_done_callback(self._disown)
-        return task
 
     def _disown(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -68,26 +68,25 @@ class Queue(Link):
         self.bytes = 0
 
     def __iter__(self) -> Iterator[Kept]:
+        """Every member, oldest first."""
         link = self.newer
         while isinstance(link, Kept):
             yield link
             link = link.newer
 
-    @property
-    def oldest(self) -> Kept | None:
-        link = self.newer
-        return link if isinstance(link, Kept) else None
-
     def append(self, kept: Kept) -> None:
         newest = self.older
-        kept.older, kept.newer = newest, self
+        kept.older = newest
+        kept.newer = self
         newest.newer = self.older = kept
         kept.queue = self
         self.entries += 1
         self.bytes += kept.weight
 
     def remove(self, kept: Kept) -> None:
-        kept.older.newer, kept.newer.older = kept.newer, kept.older
+        older, newer = kept.older, kept.newer
+        older.newer = newer
+        newer.older = older
         del kept.newer, kept.older  # Or who still holds this one would keep alive all that leave after it.
         self.entries -= 1
         self.bytes -= kept.weight
@@ -117,10 +116,12 @@ class Ghosts:
     def take(self, key: CacheKey) -> bool:
         """Forget *key* and tell whether it was remembered."""
         mark = hash(key) & _GHOST_BITS
-        for generation in (self._recent, self._earlier):
-            if mark in generation:
-                generation.remove(mark)
-                return True
+        if mark in self._recent:
+            self._recent.remove(mark)
+            return True
+        if mark in self._earlier:
+            self._earlier.remove(mark)
+            return True
         return False
 
     def trim(self, room: int) -> None:
@@ -131,18 +132,12 @@ class Ghosts:
                 self._recent = set()
 
 
-@dataclass(frozen=True, slots=True)
-class Gone:
-    """How many records left: for others to fit, and since they had expired."""
-
-    evicted: int = 0
-    expired: int = 0
-
-
 class Shard:
     """A part of a memory store with bounds of its own. Call one method at a time; its index may be read meanwhile.
 
     Readers find the records in *index*, which several shards may share: each touches only the keys it is given.
+    `evictions` counts the records that left for others to fit, `expirations` those that had expired, `refusals`
+    those that were larger than the whole shard.
     """
 
     __slots__ = (
@@ -151,6 +146,8 @@ class Shard:
         "_index",
         "_main",
         "_small",
+        "_small_bytes",
+        "_small_entries",
         "evictions",
         "expirations",
         "max_bytes",
@@ -164,6 +161,8 @@ class Shard:
         self.evictions = 0
         self.expirations = 0
         self.refusals = 0
+        self._small_entries = SMALL_SHARE * max_entries
+        self._small_bytes = SMALL_SHARE * max_bytes
         self._index = index
         self._small = Queue()
         self._main = Queue()
@@ -188,28 +187,34 @@ class Shard:
         yield from self._small
         yield from self._main
 
-    def put(self, key: CacheKey, record: Record, now: float) -> Gone | None:
-        """Keep *record* and tell what had to go for it, or return None if it is larger than the whole shard.
+    def put(self, key: CacheKey, record: Record, now: float) -> bool:
+        """Keep *record* and evict what must go for it, or return False if it is larger than the whole shard.
 
         A record that is refused still removes what it would have replaced, which is out of date.
         """
-        if record.size > self.max_bytes or self.max_entries < 1:
+        weight = record.size
+        if weight > self.max_bytes or self.max_entries < 1:
             self.drop(key)
             self.refusals += 1
-            return None
+            return False
+        small, main = self._small, self._main
         kept = self._index.get(key)
+        is_new = kept is None
         if kept is None:
-            queue = self._main if self._ghosts.take(key) else self._small
-            gone = self._make_room(record.size, now)
-            kept = self._index[key] = Kept(key, record)
+            kept = Kept(key, record)
+            queue = main if self._ghosts.take(key) else small
         else:
             # Out of its queue it cannot be evicted to make room for itself; in the index no reader misses it.
-            queue = self._leave(kept)
-            gone = self._make_room(record.size, now)
-            kept.record, kept.weight = record, record.size
+            queue = kept.queue
+            self._leave(kept)
+            kept.record = record
+            kept.weight = weight
+        if small.entries + main.entries >= self.max_entries or small.bytes + main.bytes + weight > self.max_bytes:
+            self._make_room(weight, now)
+        if is_new:
+            self._index[key] = kept
         queue.append(kept)
-        self._ghosts.trim(self.entries)
-        return gone
+        return True
 
     def drop(self, key: CacheKey) -> bool:
         """Forget *key*, and tell whether it was there."""
@@ -223,7 +228,7 @@ class Shard:
     def clear(self) -> None:
         """Forget everything, ghosts too."""
         for queue in (self._small, self._main):
-            while (kept := queue.oldest) is not None:
+            for kept in list(queue):
                 self._forget(kept)
         self._ghosts.trim(0)
 
@@ -233,7 +238,7 @@ class Shard:
         Returns how many it forgot. A budget of at least `entries` looks at every record.
         """
         expired = 0
-        for _ in range(min(budget, self.entries)):
+        for _ in range(min(budget, self._small.entries + self._main.entries)):
             link = self._hand
             while not isinstance(link, Kept):
                 link = (self._main if link is self._small else self._small).newer
@@ -246,22 +251,18 @@ class Shard:
             self._ghosts.trim(self.entries)
         return expired
 
-    def _make_room(self, weight: int, now: float) -> Gone:
-        """Evict until one more record of *weight* fits; such a record must fit into an empty shard."""
+    def _make_room(self, weight: int, now: float) -> None:
+        """Evict until one more record of *weight* fits; it must fit into an empty shard."""
         small, main = self._small, self._main
         evicted = expired = reprieves = 0
         while small.entries + main.entries >= self.max_entries or small.bytes + main.bytes + weight > self.max_bytes:
-            from_small = (
-                small.entries > SMALL_SHARE * self.max_entries
-                or small.bytes > SMALL_SHARE * self.max_bytes
-                or not main.entries
-            )
-            kept = (small if from_small else main).newer
-            assert isinstance(kept, Kept)  # The bounds were checked by `put`, so there is something to evict.
+            from_small = small.entries > self._small_entries or small.bytes > self._small_bytes or not main.entries
+            kept = small.newer if from_small else main.newer
+            assert isinstance(kept, Kept)  # `put` checked the bounds, so there is something to evict.
             if kept.record.keep_until <= now:
                 self._forget(kept)
                 expired += 1
-            elif kept.uses > 0 and reprieves < MAX_REPRIEVES:
+            elif kept.uses and reprieves < MAX_REPRIEVES:
                 reprieves += 1
                 self._leave(kept)
                 kept.uses = 0 if from_small else kept.uses - 1
@@ -269,20 +270,18 @@ class Shard:
             else:
                 self._forget(kept)
                 if from_small:
-                    self._ghosts.add(kept.key, self.entries)
+                    self._ghosts.add(kept.key, small.entries + main.entries)
                 evicted += 1
                 reprieves = 0
         self.evictions += evicted
         self.expirations += expired
-        return Gone(evicted, expired)
+        if evicted + expired > 1:
+            self._ghosts.trim(self.entries + 1)
 
-    def _leave(self, kept: Kept) -> Queue:
-        """Take *kept* out of its queue, and return the queue."""
-        if self._hand is kept:
+    def _leave(self, kept: Kept) -> None:
+        if kept is self._hand:
             self._hand = kept.newer
-        queue = kept.queue
-        queue.remove(kept)
-        return queue
+        kept.queue.remove(kept)
 
     def _forget(self, kept: Kept) -> None:
         self._leave(kept)

@@ -122,18 +122,18 @@ class MemoryStore:
         number = hash(key) % len(self._shards)
         shard = self._shards[number]
         with self._locks[number]:
-            expired = shard.sweep(now, SWEPT_BY_PUT)
-            gone = shard.put(key, record, now)
+            evictions, expirations = shard.evictions, shard.expirations
+            shard.sweep(now, SWEPT_BY_PUT)
+            is_kept = shard.put(key, record, now)
+            evictions, expirations = shard.evictions - evictions, shard.expirations - expirations
         if self._tell is None:
             return
-        if gone is None:
+        if not is_kept:
             self._tell(NotStored(key=key, reason="too-large"))
-        else:
-            expired += gone.expired
-            if gone.evicted:
-                self._tell(Evicted(count=gone.evicted, reason="size"))
-        if expired:
-            self._tell(Evicted(count=expired, reason="expired"))
+        if evictions:
+            self._tell(Evicted(count=evictions, reason="size"))
+        if expirations:
+            self._tell(Evicted(count=expirations, reason="expired"))
 
     def drop(self, key: CacheKey) -> None:
         """Do what `delete` does, without a coroutine."""

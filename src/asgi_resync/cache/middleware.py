@@ -10,13 +10,14 @@ from collections.abc import Iterable
 
 from .._asgi import ASGIApp, Message, RawHeaders, Receive, Scope, Send
 from ..errors import RuleError
-from ..events import CacheHit, CacheKey
+from ..events import CacheHit, CacheKey, CacheMiss
 from .answer import age_fields
 from .cache import Cache
 from .entry import StoredResponse
 from .exchange import Exchange
 from .forward import consume_target, without_target
 from .keys import UNKEYED, key_of_url, primary_key, raw_path_of, variant_key, variant_of, with_body, with_unkeyed
+from .lead import flown, lead, shared_receive
 from .passing import PassOn
 from .policy.invalidation import SAFE_METHODS, invalidates, same_origin_targets
 from .policy.validation import PRECONDITIONS
@@ -109,7 +110,34 @@ class CacheMiddleware:
             elif rule is None and key in cache.passing and cache.passes(key, cache.clock()):
                 await self._pass_on(scope, receive, send, key)
                 return
+            elif method == "GET" and host and not cache.store.is_remote and _on_asyncio() and self._enter(scope):
+                await self._cold(scope, receive, send, rule, key)
+                return
         await self._respond(scope, receive, send, rule, key, special)
+
+    async def _cold(self, scope: Scope, receive: Receive, send: Send, rule: CacheRule | None, key: CacheKey) -> None:
+        """Answer a GET of which nothing is stored and that asks nothing special: lead a flight, or follow one."""
+        cache = self.cache
+        flight_key = (key, (), ())
+        if cache.flights.find(flight_key) is not None or (rule is not None and cache.passes(key, cache.clock())):
+            await Responder(self.app, cache, rule, key, NO_SPECIAL, scope, receive, send).respond()
+            return
+        if cache.emit is not None:
+            cache.emit(CacheMiss(key=key, route=rule.pattern if rule is not None else "", reason="uri-miss"))
+        flight = cache.flights.begin(flight_key, asyncio.get_running_loop())
+        exchange = Exchange(
+            cache,
+            rule,
+            key=key,
+            method="GET",
+            headers=scope["headers"],
+            request_time=cache.clock(),
+            client=send,
+            reply=None,
+            flight=flight,
+        )
+        call = exchange.run(self.app, scope, shared_receive(receive, flight))
+        await lead(cache, exchange, flight, flown(cache, flight_key, flight, call))
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send, key: CacheKey) -> None:
         """Call the app for what lately proved uncacheable."""

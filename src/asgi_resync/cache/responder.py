@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
@@ -16,6 +15,7 @@ from .exchange import Exchange, Reason
 from .flight import MAX_ATTEMPTS, Flight, FlightKey
 from .forward import consume_target
 from .keys import variant_key, variant_of
+from .lead import flown, lead, shared_receive
 from .policy.control import RequestControl, parse_request_control
 from .policy.reuse import AskApp, Fresh, ServeStale, may_serve_if_error, reuse
 from .policy.validation import PRECONDITIONS, conditional_headers
@@ -358,49 +358,9 @@ class Responder:
         candidates: tuple[StoredResponse, ...],
         fallback: StoredResponse | None,
     ) -> None:
-        """Call the app in a task of its own, so that it outlives this request if others wait for it."""
         exchange = self._exchange(flight, candidates, fallback)
-        context = contextvars.copy_context()
-        task = self._cache.own(self._flown(exchange, key, flight, self._shared_receive(exchange, flight)), context)
-        landed: asyncio.Future[None] = flight.loop.create_future()
-        task.add_done_callback(lambda _: None if landed.done() else landed.set_result(None))
-        try:
-            await landed
-        except asyncio.CancelledError:
-            if flight.followers and flight.state in ("aloft", "decided"):
-                exchange.client = None
-                raise
-            await _cancelled(task)
-            if task.cancelled():
-                raise
-        # The app may have set context variables that those around us read.
-        for variable in context:
-            if variable.get(_UNSET) is not (value := context[variable]):
-                variable.set(value)
-        task.result()
-
-    async def _flown(
-        self, exchange: Exchange, key: FlightKey, flight: Flight[StoredResponse], receive: Receive
-    ) -> None:
-        try:
-            await self._fly(exchange, receive)
-        finally:
-            self._cache.flights.end(key, flight)
-            if flight.state in ("aloft", "decided"):
-                flight.fail()
-
-    def _shared_receive(self, exchange: Exchange, flight: Flight[StoredResponse]) -> Receive:
-        """Return the app's `receive`: a disconnect of our client is not told while others wait for the answer."""
-        receive = self._receive
-
-        async def shared() -> Message:
-            message = await receive()
-            if message["type"] == "http.disconnect" and flight.followers:
-                while flight.state in ("aloft", "decided"):
-                    await flight.change()
-            return message
-
-        return shared
+        call = self._fly(exchange, shared_receive(self._receive, flight))
+        await lead(self._cache, exchange, flight, flown(self._cache, key, flight, call))
 
     def _refresh(self, entry: StoredResponse) -> None:
         """Ask the app in the background, unless somebody does already (RFC 5861 §3)."""
@@ -409,9 +369,9 @@ class Responder:
             return
         self._forward = "stale"
         key, flight = self._found_key, cache.flights.begin(self._found_key, loop)
-        cache.own(self._refreshed(entry, key, flight), contextvars.copy_context())
+        cache.own(loop.create_task(flown(cache, key, flight, self._refreshed(entry, flight))))
 
-    async def _refreshed(self, entry: StoredResponse, key: FlightKey, flight: Flight[StoredResponse]) -> None:
+    async def _refreshed(self, entry: StoredResponse, flight: Flight[StoredResponse]) -> None:
         cache = self._cache
         candidates = await self._candidates(entry)
         exchange = self._exchange(flight, candidates, None, background=True)
@@ -424,10 +384,6 @@ class Responder:
                 cache.refresh_failed(self._key, entry, "not stored")
         except Exception as error:
             cache.refresh_failed(self._key, entry, type(error).__name__)
-        finally:
-            cache.flights.end(key, flight)
-            if flight.state in ("aloft", "decided"):
-                flight.fail()
 
     async def _head(self, entry: StoredResponse | None) -> None:
         """Pass HEAD on, and let a 200 update or invalidate what is stored for GET (RFC 9111 §4.3.5)."""
@@ -444,9 +400,6 @@ class Responder:
         await self._app(self._scope, self._receive, consume_target(watch))
 
 
-_UNSET = object()
-
-
 def _request_of(body: bytes) -> Receive:
     """Return a `receive` that gives *body* and never disconnects."""
     sent = False
@@ -460,13 +413,3 @@ def _request_of(body: bytes) -> Receive:
         raise AssertionError("unreachable")
 
     return receive
-
-
-async def _cancelled(task: asyncio.Task[None]) -> None:
-    """Cancel *task* and see it end, however often we are cancelled meanwhile."""
-    task.cancel()
-    while not task.done():
-        try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError:
-            continue
