@@ -1,10 +1,10 @@
 """What an operator can set, and where each value came from. It opens no file and no connection."""
 
-from asgi_resync.settings.cache import CacheSettings
-from asgi_resync.settings.environment import Layer, Resolution, resolve
-from asgi_resync.settings.model import RedisSettings, Settings, UpstreamSettings
-from asgi_resync.settings.profiles import PROFILES
-from asgi_resync.settings.table import settings_table
+from .cache import CacheSettings
+from .environment import Layer, Resolution, resolve
+from .model import RedisSettings, Settings, UpstreamSettings
+from .profiles import PROFILES
+from .table import settings_table
 
 __all__ = [
     "PROFILES",

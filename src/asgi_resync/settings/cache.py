@@ -6,8 +6,8 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
-from asgi_resync.errors import SettingProblem, SettingsError
-from asgi_resync.settings.variable import Room, setting
+from ..errors import SettingProblem, SettingsError
+from .variable import Room, setting
 
 ClientDirectives: TypeAlias = Literal["ignore", "honour"]
 SetCookie: TypeAlias = Literal["refuse", "strip", "store"]

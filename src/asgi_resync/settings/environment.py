@@ -15,23 +15,23 @@ from typing import TypeVar
 
 import msgspec
 
-from asgi_resync.errors import SettingProblem, SettingsError
-from asgi_resync.settings.cache import CacheSettings
-from asgi_resync.settings.model import (
+from ..errors import SettingProblem, SettingsError
+from .cache import CacheSettings
+from .model import (
     CACHE,
     REDIS,
     REDIS_ROOM,
     TOP,
-    UPSTREAM,
     RedisSettings,
     Settings,
     UpstreamSettings,
     unset_upstream,
+    variables_of_upstream,
 )
-from asgi_resync.settings.names import Given, Names, read_names, unknown_problem
-from asgi_resync.settings.profiles import PROFILES
-from asgi_resync.settings.values import Value, parse_flag, show_size
-from asgi_resync.settings.variable import Room, Variable
+from .names import Given, Names, read_names, unknown_problem
+from .profiles import PROFILES
+from .values import Value, parse_flag, show_size
+from .variable import Room, Variable
 
 ENVIRONMENT = "environment"
 DEFAULT = "default"
@@ -155,7 +155,7 @@ class _Reader:
 
     def upstream(self, name: str) -> UpstreamSettings:
         """The settings of one upstream."""
-        variables = [variable.named(name) for variable in UPSTREAM]
+        variables = variables_of_upstream(name)
         given = frozenset(variable.field for variable in variables if self._first(variable) is not None)
         return self.room(msgspec.structs.replace(unset_upstream(name), given=given), variables)
 

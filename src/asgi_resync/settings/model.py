@@ -14,8 +14,8 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
-from asgi_resync.settings.cache import CacheSettings
-from asgi_resync.settings.variable import PLACEHOLDER, Room, Variable, setting, variables_of
+from .cache import CacheSettings
+from .variable import PLACEHOLDER, Room, Variable, setting, variables_of
 
 Profile: TypeAlias = Literal["development", "production"]
 
@@ -146,7 +146,7 @@ class Settings(Room, frozen=True, kw_only=True):
 
         Raises SettingsError, which lists every problem at once. `resolve` also tells where each value came from.
         """
-        from asgi_resync.settings.environment import read  # the reader knows the model, so not at the top
+        from .environment import read  # the reader knows the model, so not at the top
 
         return read(environ)
 
@@ -158,3 +158,8 @@ UPSTREAM = variables_of(UpstreamSettings, f"RESYNC_UPSTREAM_{PLACEHOLDER}_")
 
 VARIABLES: tuple[Variable, ...] = (TOP[0], *CACHE, *REDIS_ROOM, *UPSTREAM, *TOP[1:])
 """Every variable, in the order of the README; those of the upstreams with a placeholder for the name."""
+
+
+def variables_of_upstream(name: str) -> tuple[Variable, ...]:
+    """The variables of one upstream; `redis` has no URL of its own but RESYNC_REDIS_URL."""
+    return tuple(variable.named(name) for variable in UPSTREAM if name != REDIS or variable.field != "url")

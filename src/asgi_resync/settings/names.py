@@ -10,18 +10,20 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from asgi_resync.errors import SettingProblem
-from asgi_resync.settings.model import CACHE, REDIS_ROOM, TOP, UPSTREAM
-from asgi_resync.settings.values import MASK
-from asgi_resync.settings.variable import PLACEHOLDER, Variable
+from ..errors import SettingProblem
+from .model import CACHE, REDIS_ROOM, TOP, UPSTREAM
+from .values import MASK
+from .variable import PLACEHOLDER, Variable
 
 _SWITCHES = ("RESYNC_DISABLE_REDIS", "RESYNC_DISABLE_VALKEY")
 
 _OF_THE_APPLICATION = ("RESYNC_EAGER_BOOT",)
 """Names of the original that begin like ours and have nothing to set here."""
 
+_OURS = "RESYNC_"
 _FIXED = {variable.name: variable for variable in (*TOP, *CACHE, *REDIS_ROOM)}
 _PREFIX = UPSTREAM[0].name.partition(PLACEHOLDER)[0]
+_NO_SUCH_URL = f"{_PREFIX}REDIS_URL"  # L2 has one URL, RESYNC_REDIS_URL
 _NAME = r"(?P<name>[A-Z][A-Z0-9_]*?)"
 _TWS_PORT = "31111"
 
@@ -85,12 +87,13 @@ def unknown_problem(name: str, source: str) -> SettingProblem:
     candidates = [*_FIXED]
     if name.startswith(_PREFIX):
         words = name.removeprefix(_PREFIX).split("_")
-        upstreams = ["_".join(words[:count]) for count in range(1, len(words) + 1)]
+        upstreams = ["_".join(words[:count]) for count in range(1, max(2, len(words)))]
         candidates += (variable.named(upstream).name for upstream in upstreams for variable in UPSTREAM)
-    if name == f"{_PREFIX}REDIS_URL":
-        candidates = ["RESYNC_REDIS_URL"]
-    nearest = difflib.get_close_matches(name, candidates, n=1)
-    remedy = f"did you mean {nearest[0]}?" if nearest else "`python -m asgi_resync settings` lists those that are"
+    bare = [candidate.removeprefix(_OURS) for candidate in candidates if candidate != _NO_SUCH_URL]
+    nearest = ["REDIS_URL"] if name == _NO_SUCH_URL else difflib.get_close_matches(name.removeprefix(_OURS), bare, n=1)
+    remedy = (
+        f"did you mean {_OURS}{nearest[0]}?" if nearest else "`python -m asgi_resync settings` lists those that are"
+    )
     return SettingProblem(f"{name}{source}", MASK, f"not a setting; {remedy}")
 
 
@@ -107,7 +110,7 @@ def _matches(template: str, texts: Mapping[str, str]) -> Iterator[tuple[str, str
     pattern = re.compile(re.escape(template).replace(re.escape(PLACEHOLDER), _NAME))
     for name in texts:
         found = pattern.fullmatch(name)
-        if found is not None and name != f"{_PREFIX}REDIS_URL":  # L2 has one URL, RESYNC_REDIS_URL
+        if found is not None and name != _NO_SUCH_URL:
             yield found["name"].lower(), name
 
 
@@ -131,7 +134,7 @@ def _is_ours(name: str, text: str, is_environment: bool) -> bool:
     if not is_environment:
         return True
     return (
-        name.startswith("RESYNC_")
+        name.startswith(_OURS)
         and not _SERVICE_LINK.fullmatch(name)
         and not (name.endswith("_PORT") and _SERVICE_URL.match(text))
     )

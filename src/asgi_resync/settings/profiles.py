@@ -1,7 +1,7 @@
 """The profiles: named sets of defaults, nothing more; whatever is set anywhere else overrides them.
 
-The values are the original application's, except for the memory of L1 in production: twice the default, because there
-it holds twice the responses in half as many shards more.
+The values are the original application's, except for the memory of L1 in production: with the default, a twelfth of it,
+one shard, could not hold the largest body that is stored.
 """
 
 from __future__ import annotations

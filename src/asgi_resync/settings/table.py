@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from asgi_resync.settings.model import REDIS, UPSTREAM, VARIABLES, unset_upstream
-from asgi_resync.settings.profiles import PROFILES
-from asgi_resync.settings.variable import Variable
+from .model import REDIS, UPSTREAM, VARIABLES, unset_upstream
+from .profiles import PROFILES
+from .variable import Variable
 
 _HEAD = ("Variable", "Default", "Profiles", "Aliases", "Meaning")
+_NONE = "\N{EN DASH}"
 
 
 def settings_table() -> str:
@@ -24,14 +25,14 @@ def _row(variable: Variable) -> tuple[str, ...]:
     return (
         f"`{variable.name}`",
         _default(variable),
-        ", ".join(profiles) or "–",
-        ", ".join(f"`{alias}`" for alias in variable.facts.aliases) or "–",
+        ", ".join(profiles) or _NONE,
+        ", ".join(f"`{alias}`" for alias in variable.facts.aliases) or _NONE,
         f"{variable.meta.description}{'; live' if variable.facts.is_live else ''}",
     )
 
 
 def _default(variable: Variable) -> str:
-    shown = f"`{variable.show(variable.default)}`" if variable.default not in (None, ()) else "–"
+    shown = f"`{variable.show(variable.default)}`" if variable.default not in (None, ()) else _NONE
     if variable in UPSTREAM:
         of_redis = getattr(unset_upstream(REDIS), variable.field)
         if of_redis != variable.default:

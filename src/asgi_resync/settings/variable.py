@@ -15,8 +15,8 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import FieldInfo
 
-from asgi_resync.errors import SettingProblem, SettingsError
-from asgi_resync.settings.values import MASK, Kind, Value, check_url, mask_url, parse, show
+from ..errors import SettingProblem, SettingsError
+from .values import MASK, Kind, Value, check_url, mask_url, parse, show
 
 PLACEHOLDER = "<NAME>"
 """Stands for an upstream's name, in capitals, in the names of the upstreams' variables."""

@@ -1,0 +1,115 @@
+"""`python -m asgi_resync`."""
+
+from __future__ import annotations
+
+import json
+import os
+import runpy
+import subprocess
+import sys
+from types import ModuleType
+
+import pytest
+
+from asgi_resync.__main__ import Command
+from asgi_resync.__main__ import main as dispatch
+from asgi_resync.cli.settings import main
+
+
+def test_settings_are_printed_aligned_with_their_origin(capsys: pytest.CaptureFixture[str]) -> None:
+    """Name, value in human units, and where it came from; then what was noted."""
+    status = main(
+        [], {"APP_ENV": "staging", "REDIS_URL": "redis://:hunter2@h:1", "RESYNC_CACHE_L1_MAX_BYTES": "67108864"}
+    )
+    lines = capsys.readouterr().out.splitlines()
+
+    assert status == 0
+    assert lines[0].split() == ["RESYNC_PROFILE", "-", "default"]
+    assert "redis://***@h:1  environment REDIS_URL (alias)" in "\n".join(lines)
+    (size,) = (line for line in lines if line.startswith("RESYNC_CACHE_L1_MAX_BYTES"))
+    assert size.split() == ["RESYNC_CACHE_L1_MAX_BYTES", "64MiB", "environment", "RESYNC_CACHE_L1_MAX_BYTES"]
+    (wait,) = (line for line in lines if line.startswith("RESYNC_CACHE_L1_TTL"))
+    assert wait.index("60s") == size.index("64MiB")
+    assert wait.index("default") == size.index("environment")
+    assert lines[-1].startswith("note: APP_ENV='staging'")
+
+
+def test_settings_are_printed_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """Plain numbers for programs, and still no secret."""
+    main(["--json"], {"RESYNC_CACHE_SIGNING_KEY": "hunter2-hunter2-hunter2", "RESYNC_UPSTREAM_TWS_FAIL_MAX": "4"})
+    printed = capsys.readouterr().out
+    settings = json.loads(printed)["settings"]
+
+    assert settings["RESYNC_CACHE_L1_TTL"] == {"value": 60.0, "shown": "60s", "origin": "default"}
+    assert settings["RESYNC_CACHE_SIGNING_KEY"]["value"] == "***"
+    assert settings["RESYNC_REDIS_URL"]["value"] is None
+    assert settings["RESYNC_UPSTREAM_TWS_FAIL_MAX"]["value"] == 4
+    assert "RESYNC_UPSTREAM_REDIS_URL" not in settings
+    assert json.loads(printed)["notes"] == []
+    assert "hunter2" not in printed
+
+
+def test_settings_that_cannot_be_used_are_told_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    """All of them, and nothing on stdout that could pass for settings."""
+    status = main([], {"RESYNC_CACHE_NUM_SHARDS": "0", "RESYNC_XYZZY": "1"})
+    printed = capsys.readouterr()
+
+    assert (status, printed.out) == (2, "")
+    assert printed.err.startswith("2 settings cannot be used:")
+
+
+def test_the_module_runs_as_a_program_without_a_traceback() -> None:
+    """The exit status is that of the command."""
+    environ = {**os.environ, "RESYNC_CACHE_NUM_SHARDS": "none"}
+    command = [sys.executable, "-m", "asgi_resync", "settings"]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Traceback" not in done.stderr
+    assert "RESYNC_CACHE_NUM_SHARDS='none': expected a whole number from 1 to 1024" in done.stderr
+
+
+def test_the_dispatcher_hands_over_every_argument(capsys: pytest.CaptureFixture[str]) -> None:
+    """Options after the command belong to the command."""
+
+    assert dispatch(["settings", "--json"]) == 0
+    assert "settings" in json.loads(capsys.readouterr().out)
+    with pytest.raises(SystemExit, match="0"):
+        dispatch(["settings", "--help"])
+    assert "python -m asgi_resync settings" in capsys.readouterr().out
+
+
+def test_a_command_that_returns_nothing_succeeded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is imported when called, not before."""
+    called: list[list[str]] = []
+    monkeypatch.setitem(sys.modules, "quiet_command", ModuleType("quiet_command"))
+    monkeypatch.setattr("quiet_command.main", called.append, raising=False)
+
+    assert dispatch(["quiet", "-x", "y"], {"quiet": Command("quiet_command", "")}) == 0
+    assert called == [["-x", "y"]]
+
+
+def test_an_unknown_command_is_refused_with_those_that_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    """As argparse does."""
+    with pytest.raises(SystemExit, match="2"):
+        dispatch(["setings"])
+
+    assert "settings" in capsys.readouterr().err
+
+
+def test_a_command_is_one_entry_of_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    """Help lists what the table holds."""
+    with pytest.raises(SystemExit, match="0"):
+        dispatch(["--help"])
+    printed = capsys.readouterr().out
+
+    assert "print the effective settings" in printed
+    assert "demo" in printed
+
+
+def test_running_the_package_calls_the_dispatcher(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`python -m asgi_resync --help` ends well."""
+    monkeypatch.setattr(sys, "argv", ["asgi_resync", "--help"])
+    monkeypatch.delitem(sys.modules, "asgi_resync.__main__")
+    with pytest.raises(SystemExit, match="0"):
+        runpy.run_module("asgi_resync", run_name="__main__")
