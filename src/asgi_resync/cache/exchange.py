@@ -17,6 +17,7 @@ from .entry import StoredResponse
 from .flight import Flight
 from .keys import variant_of
 from .marker import Mark, current_mark
+from .outbox import Outbox
 from .policy.fields import OWN_TARGET, ResponseFields, read_fields
 from .policy.storability import NotStorable, Storable, storability
 from .policy.validation import evaluate, not_modified_headers, selected
@@ -40,7 +41,7 @@ class Exchange:
     __slots__ = (
         "_call", "_chunks", "_client_may_304", "_fields", "_held", "_mark", "_plan",
         "_rule", "_size", "authorized", "cache", "candidates", "client", "epoch", "fallback", "flight", "forward",
-        "headers", "key", "method", "must_repeat", "phase", "reply", "request_time", "stored",
+        "headers", "key", "method", "must_repeat", "outbox", "phase", "reply", "request_time", "stored",
     )  # fmt: skip
 
     def __init__(
@@ -83,6 +84,7 @@ class Exchange:
         self._held: Message | None = None
         self._chunks: list[bytes] = []
         self._size = 0
+        self.outbox = Outbox(flight.loop) if flight is not None else None
 
     async def run(self, app: ASGIApp, scope: Scope, receive: Receive) -> None:
         """Call *app* to its end. Raises what the app raises, unless a stored response was served in its place."""
@@ -399,11 +401,17 @@ class Exchange:
         client = self.client
         if client is None:
             return
-        try:
+        outbox = self.outbox
+        if outbox is None or (not outbox.is_used and self.phase != "copying"):
             await client(message)
+            return
+        try:
+            if self.phase == "copying":
+                outbox.put(message)
+            else:
+                await outbox.through(message)
         except Exception:
-            flight = self.flight
-            if flight is None or not flight.followers or self.phase != "copying":
+            if self.flight is None or not self.flight.followers or self.phase != "copying":
                 raise
             # Our client has gone; the others still want the rest.
             self.client = None

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING
 
-from .._asgi import Message, Receive
+from .._asgi import Message, Receive, Send
 from .entry import StoredResponse
 from .flight import Flight, FlightKey
 
@@ -32,22 +32,28 @@ def start_task(work: Coroutine[object, object, None], context: contextvars.Conte
 
 
 async def lead(
-    cache: Cache, exchange: Exchange, flight: Flight[StoredResponse], work: Coroutine[object, object, None]
+    cache: Cache,
+    exchange: Exchange,
+    flight: Flight[StoredResponse],
+    client: Send,
+    work: Coroutine[object, object, None],
 ) -> None:
-    """Run *work*, which calls the app for *exchange*, and wait for its end. Raises what it raises."""
+    """Run *work*, which calls the app for *exchange*, to its end; send to *client* meanwhile. Raises what it raises."""
     context = contextvars.copy_context()
     task = start_task(work, context)
     if not task.done():
         cache.own(task)
-        ended: asyncio.Future[None] = flight.loop.create_future()
-        task.add_done_callback(lambda _: None if ended.done() else ended.set_result(None))
+        outbox = exchange.outbox
+        assert outbox is not None
+        task.add_done_callback(lambda _: outbox.wake())
         try:
-            await ended
+            await outbox.drain(client, task)
         except asyncio.CancelledError:
             if flight.followers and flight.state in ("aloft", "decided"):
                 # Others wait: the call goes on without its client, owned by the cache.
                 exchange.client = None
                 raise
+            exchange.client = None
             await _cancelled(task)
             if task.cancelled():
                 raise

@@ -137,7 +137,7 @@ class CacheMiddleware:
             flight=flight,
         )
         call = exchange.run(self.app, scope, shared_receive(receive, flight))
-        await lead(cache, exchange, flight, flown(cache, flight_key, flight, call))
+        await lead(cache, exchange, flight, send, flown(cache, flight_key, flight, call))
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send, key: CacheKey) -> None:
         """Call the app for what lately proved uncacheable."""

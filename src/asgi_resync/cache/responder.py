@@ -360,7 +360,7 @@ class Responder:
     ) -> None:
         exchange = self._exchange(flight, candidates, fallback)
         call = self._fly(exchange, shared_receive(self._receive, flight))
-        await lead(self._cache, exchange, flight, flown(self._cache, key, flight, call))
+        await lead(self._cache, exchange, flight, self._send, flown(self._cache, key, flight, call))
 
     def _refresh(self, entry: StoredResponse) -> None:
         """Ask the app in the background, unless somebody does already (RFC 5861 §3)."""
