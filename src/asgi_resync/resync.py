@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import difflib
+import logging
 import os
 import re
 import time
@@ -25,6 +26,11 @@ from .events import Listener, guarded
 from .resources.lifespan import LifespanResponder
 from .settings import Settings
 from .upstream import Upstream
+
+HEADROOM = 64 * 1024
+"""Bytes that a record may weigh beside its body: the memory store makes its shards large enough for that."""
+
+_log = logging.getLogger("asgi_resync")
 
 KNOWN_UPSTREAMS = ("redis", "tws")
 
@@ -77,12 +83,15 @@ class Resync:
         known = {*self.upstreams, *self.settings.upstreams, *KNOWN_UPSTREAMS}
         for rule in self.rules:
             _check_rule(rule, known)
+        if self.settings.redis.url is not None:
+            _log.warning("RESYNC_REDIS_URL is set; this version has no L2 yet, each process caches for itself.")
         cache = self.settings.cache
         emit = guarded(on_event) if on_event is not None else None
         self._memory = MemoryStore(
             shards=cache.num_shards,
             max_entries=cache.l1_max_entries,
             max_bytes=cache.l1_max_bytes,
+            max_record=cache.max_body + HEADROOM,
             clock=clock,
             on_event=emit,
         )

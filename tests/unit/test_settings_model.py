@@ -31,7 +31,7 @@ def test_settings_without_arguments_are_the_defaults() -> None:
         settings.cache.max_variants,
         settings.cache.keep,
         settings.cache.refresh_timeout,
-    ) == (8388608, 64, 60.0, 30.0)
+    ) == (4194304, 64, 60.0, 30.0)
     assert (
         settings.cache.client_directives,
         settings.cache.set_cookie,

@@ -18,7 +18,7 @@ class CacheOptions:
     """
 
     name: str = "resync"
-    max_body: int = 8 * 2**20
+    max_body: int = 4 * 2**20
     max_variants: int = 64
     stale_while_revalidate: float = 0.0
     stale_if_error: float = 0.0

@@ -50,22 +50,22 @@ class CacheSettings(Room, frozen=True, kw_only=True):
         float,
         setting(
             "duration",
-            "Longest time a response counts as fresh in L1, whatever its own lifetime",
+            "Longest time a response of L2 is fresh in L1, whatever its own lifetime; without L2 there is no cap",
             low=0.001,
             high=_YEAR,
             aliases=["ASYNC_CACHE_TTL"],
-            live=True,
+            unused=True,
         ),
     ] = 60.0
     l2_ttl: Annotated[
         float,
         setting(
             "duration",
-            "The same for L2 (Redis)",
+            "Longest time a response is fresh in L2, whatever its own lifetime",
             low=0.001,
             high=_YEAR,
             aliases=["CACHE_HIERARCHY_L2_TTL"],
-            live=True,
+            unused=True,
         ),
     ] = 600.0
     sweep_interval: Annotated[
@@ -80,15 +80,15 @@ class CacheSettings(Room, frozen=True, kw_only=True):
     ] = 60.0
     ttl_jitter: Annotated[
         float,
-        setting("share", "Share of a lifetime taken off at random in L2", low=0, high=0.9, live=True),
+        setting("share", "Share of a lifetime taken off at random in L2", low=0, high=0.9, unused=True),
     ] = 0.1
     max_body: Annotated[
         int,
-        setting("size", "Largest body stored", low=0, high=_GIB, live=True),
-    ] = 8 * _MIB
+        setting("size", "Largest body stored", low=0, high=_GIB),
+    ] = 4 * _MIB
     max_variants: Annotated[
         int,
-        setting("count", "Variants (`Vary`) kept per URL", low=1, high=10_000, live=True),
+        setting("count", "Variants (`Vary`) kept per URL", low=1, high=10_000),
     ] = 64
     stale_while_revalidate: Annotated[
         float,
@@ -97,7 +97,6 @@ class CacheSettings(Room, frozen=True, kw_only=True):
             "Served stale while refreshed behind it, where neither the response nor a rule says",
             low=0,
             high=_YEAR,
-            live=True,
         ),
     ] = 0.0
     stale_if_error: Annotated[
@@ -107,7 +106,6 @@ class CacheSettings(Room, frozen=True, kw_only=True):
             "Served stale instead of an error, where neither the response nor a rule says",
             low=0,
             high=_YEAR,
-            live=True,
         ),
     ] = 0.0
     keep: Annotated[
@@ -117,12 +115,11 @@ class CacheSettings(Room, frozen=True, kw_only=True):
             "Time a stale response with a validator is kept for revalidation",
             low=0,
             high=_YEAR,
-            live=True,
         ),
     ] = 60.0
     refresh_timeout: Annotated[
         float,
-        setting("duration", "Bound of one refresh in the background", low=0.1, high=_HOUR, live=True),
+        setting("duration", "Bound of one refresh in the background", low=0.1, high=_HOUR),
     ] = 30.0
     normalize_vary: Annotated[
         bool,
@@ -130,11 +127,11 @@ class CacheSettings(Room, frozen=True, kw_only=True):
     ] = True
     client_directives: Annotated[
         ClientDirectives,
-        setting("choice", "`ignore` or `honour` a client's `max-age`, `no-cache`, …", live=True),
+        setting("choice", "`ignore` or `honour` a client's `max-age`, `no-cache`, …"),
     ] = "ignore"
     heuristic: Annotated[
         bool,
-        setting("flag", "Heuristic freshness, RFC 9111 §4.2.2", live=True),
+        setting("flag", "Heuristic freshness, RFC 9111 §4.2.2"),
     ] = False
     targeted: Annotated[
         tuple[_FieldName, ...],
@@ -142,7 +139,6 @@ class CacheSettings(Room, frozen=True, kw_only=True):
             "list",
             "Targeted fields obeyed before `Cache-Control`, e.g. `CDN-Cache-Control`, RFC 9213",
             expected="a comma-separated list of header field names",
-            live=True,
         ),
     ] = ()
     set_cookie: Annotated[
@@ -150,16 +146,15 @@ class CacheSettings(Room, frozen=True, kw_only=True):
         setting(
             "choice",
             "Responses with `Set-Cookie`: `refuse` to store, `strip` the field, or `store` as RFC 9111 §7.3 allows",
-            live=True,
         ),
     ] = "refuse"
     etag: Annotated[
         bool,
-        setting("flag", "Give responses without a validator an `ETag`", live=True),
+        setting("flag", "Give responses without a validator an `ETag`"),
     ] = True
     status_header: Annotated[
         bool,
-        setting("flag", "Send `Cache-Status`, RFC 9211", live=True),
+        setting("flag", "Send `Cache-Status`, RFC 9211"),
     ] = True
     name: Annotated[
         str,
@@ -168,7 +163,6 @@ class CacheSettings(Room, frozen=True, kw_only=True):
             "Our name in `Cache-Status`",
             pattern=r"\A[A-Za-z*][!#$%&'*+.^_`|~0-9A-Za-z:/-]{0,63}\Z",
             expected="a token of RFC 8941, 64 characters at most, such as resync",
-            live=True,
         ),
     ] = "resync"
     key_prefix: Annotated[
@@ -178,6 +172,7 @@ class CacheSettings(Room, frozen=True, kw_only=True):
             "Namespace in Redis",
             pattern=r"\A(?:(?![*?\[\]\\])[!-~]){1,100}\Z",
             expected="1 to 100 printable ASCII characters, no space and none of *?[]\\, such as resync:",
+            unused=True,
         ),
     ] = "resync:"
     signing_key: Annotated[
@@ -187,6 +182,7 @@ class CacheSettings(Room, frozen=True, kw_only=True):
             "Signs what is in Redis. A list: the first key signs, all verify, so keys can be rotated",
             expected="a comma-separated list of keys of at least 16 characters each",
             secret=True,
+            unused=True,
         ),
     ] = ()
 

@@ -37,13 +37,14 @@ class RedisSettings(Room, frozen=True, kw_only=True):
                 pattern=r"\A(?i:rediss?|valkeys?|unix)(?i:\+[a-z]+)?://",
                 expected="a URL such as redis://localhost:6379/0",
                 aliases=["REDIS_URL"],
+                unused=True,
             ),
         ]
         | None
     ) = None
     timeout: Annotated[
         float,
-        setting("duration", "Deadline of one operation; then it is a miss", low=0.001, high=60, live=True),
+        setting("duration", "Deadline of one operation; then it is a miss", low=0.001, high=60, unused=True),
     ] = 0.05
 
 
@@ -63,6 +64,7 @@ class UpstreamSettings(Room, frozen=True, kw_only=True):
                 pattern=r"\A(?i:https?)://",
                 expected="a URL such as https://tws.example:31116",
                 aliases=["TWS_BASE_URL", "TWS_HOST"],
+                unused=True,
             ),
         ]
         | None
@@ -75,7 +77,7 @@ class UpstreamSettings(Room, frozen=True, kw_only=True):
             low=1,
             high=100,
             aliases=[f"CIRCUIT_BREAKER_{PLACEHOLDER}_FAIL_MAX"],
-            live=True,
+            unused=True,
         ),
     ] = 5
     reset_timeout: Annotated[
@@ -86,7 +88,7 @@ class UpstreamSettings(Room, frozen=True, kw_only=True):
             low=10,
             high=_HOUR,
             aliases=[f"CIRCUIT_BREAKER_{PLACEHOLDER}_RESET_TIMEOUT"],
-            live=True,
+            unused=True,
         ),
     ] = 60.0
     given: frozenset[str] = frozenset({"url", "fail_max", "reset_timeout"})
@@ -116,7 +118,11 @@ class Settings(Room, frozen=True, kw_only=True):
         Annotated[
             str,
             setting(
-                "text", "The watched file", pattern=r"\A[^\0]+\Z", expected="the path of a file, such as resync.toml"
+                "text",
+                "The watched file",
+                pattern=r"\A[^\0]+\Z",
+                expected="the path of a file, such as resync.toml",
+                unused=True,
             ),
         ]
         | None
