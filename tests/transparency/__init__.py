@@ -1,0 +1,1 @@
+"""Proof that a wrapped app behaves as the bare one: every assertion runs with and without the wrapper."""
