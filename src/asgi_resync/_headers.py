@@ -40,10 +40,10 @@ _quoted_part = re.compile(rb'((?:[^",]++|"(?:[^"\\]++|\\.)*+")*+)(["]?),?', re.D
 
 
 def split_list(lines: Iterable[bytes]) -> list[bytes]:
-    """The members of a comma list over several lines, without white space around them and without empty ones (§5.6.1.2).
+    """The members of a comma list over several lines, stripped of white space and without empty ones (§5.6.1.2).
 
-    A comma within a quoted-string parts nothing (§5.6.4). A quote that is never closed is a plain character: it must not
-    hide the members after it.
+    A comma within a quoted-string parts nothing (§5.6.4). A quote that is never closed is a plain character: it must
+    not hide the members after it.
     """
     members: list[bytes] = []
     for line in lines:
@@ -87,7 +87,7 @@ def field_names(lines: Iterable[bytes]) -> tuple[bytes, ...] | Wildcard:
 
 
 def delta_seconds(value: bytes) -> int | None:
-    """Seconds as digits, at most `DELTA_SECONDS_MAX` (RFC 9111 §1.2.2). `None` for signs, fractions, quotes, nothing."""
+    """Seconds as digits, at most `DELTA_SECONDS_MAX` (RFC 9111 §1.2.2). `None` for signs, fractions and the like."""
     digits = value.strip(_OWS)
     if not digits.isdigit():
         return None
@@ -214,7 +214,7 @@ def weak_match(one: EntityTag, other: EntityTag) -> bool:
 
 # Quality values, RFC 9110 §12.4.2
 
-_weighted = re.compile(rb"(" + _TOKEN + rb")(?:[ \t]*+;[ \t]*+q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?))?", re.I).fullmatch
+_weighted = re.compile(rb"(" + _TOKEN + rb")(?:[ \t]*+;[ \t]*+[qQ]=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?))?").fullmatch
 _LONGEST_NORMALIZED: Final = 256
 
 

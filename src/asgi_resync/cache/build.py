@@ -78,7 +78,7 @@ def build_entry(
 ) -> StoredResponse:
     """Return the entry for a complete response that is storable. *etag* is ours, if the app gave no validator."""
     kept = stored_headers(headers, stripped_names(fields, call.terms, call.options))
-    if fields.content_length is None:
+    if fields.content_length is None and fields.status != 204:  # RFC 9110 §8.6: never in a 204.
         kept.append((b"content-length", b"%d" % len(body)))
     if etag is not None:
         kept.append((b"etag", etag))

@@ -27,6 +27,8 @@ _log = logging.getLogger("asgi_resync")
 MAX_PASSES = 4096
 PASS_SECONDS = 10.0
 MAX_NAME_LISTS = 4
+REFRESH_PAUSE = 1.0
+"""Seconds after a failed refresh in which no other is tried: a weak app is not asked at the pace of the hits."""
 
 
 class Cache:
@@ -162,7 +164,8 @@ class Cache:
             self.emit(Invalidated(key=key))
 
     def refresh_failed(self, key: CacheKey, entry: StoredResponse, cause: str) -> None:
-        """Tell that a refresh in the background brought nothing; what is stored stays."""
+        """Tell that a refresh in the background brought nothing; what is stored stays, and is left alone a while."""
+        entry.refresh_after = self.clock() + REFRESH_PAUSE
         if self.emit is not None:
             self.emit(RefreshFailed(key=key, route=entry.route, cause=cause))
 
@@ -202,7 +205,7 @@ class Cache:
     async def keep_variant(self, primary: CacheKey, entry: StoredResponse) -> bool:
         """Store *entry* under *primary*, by its `vary` and `variant`, beside the other variants (RFC 9111 §4.1)."""
         record = await self.fetch(primary)
-        if not entry.vary and not isinstance(record, Variants):
+        if not entry.vary and not entry.variant and not isinstance(record, Variants):
             entry.key = primary
             return await self.keep(primary, entry)
         if isinstance(record, Variants):

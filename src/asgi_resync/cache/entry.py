@@ -72,6 +72,9 @@ class StoredResponse:
     size: int = field(init=False)
     """Bytes it weighs: body, headers, key and the Python objects around them."""
 
+    refresh_after: float = field(init=False, default=0.0, repr=False)
+    """Before this moment no refresh is tried, since one has just failed."""
+
     # Memos of the middleware, valid for this object only: the fields that a hit adds within one second of age, and
     # the ledger's version up to which no purge concerns it. Without them a hit costs 0.6 bare app calls more.
     age_second: int = field(init=False, default=-1, repr=False)

@@ -15,7 +15,6 @@ The rules:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from ..events import CacheKey
 from .store import Record
@@ -83,6 +82,18 @@ class Queue(Link):
         self.entries += 1
         self.bytes += kept.weight
 
+    def pop(self) -> Kept:
+        """Remove the oldest member. The queue must not be empty."""
+        kept = self.newer
+        assert isinstance(kept, Kept)
+        newer = kept.newer
+        self.newer = newer
+        newer.older = self
+        del kept.newer, kept.older
+        self.entries -= 1
+        self.bytes -= kept.weight
+        return kept
+
     def remove(self, kept: Kept) -> None:
         older, newer = kept.older, kept.newer
         older.newer = newer
@@ -136,8 +147,8 @@ class Shard:
     """A part of a memory store with bounds of its own. Call one method at a time; its index may be read meanwhile.
 
     Readers find the records in *index*, which several shards may share: each touches only the keys it is given.
-    `evictions` counts the records that left for others to fit, `expirations` those that had expired, `refusals`
-    those that were larger than the whole shard.
+    `puts` counts calls of `put`, `refusals` those that returned False, `evictions` the records that left for others to
+    fit, `expirations` those that left since they had expired.
     """
 
     __slots__ = (
@@ -152,12 +163,14 @@ class Shard:
         "expirations",
         "max_bytes",
         "max_entries",
+        "puts",
         "refusals",
     )
 
     def __init__(self, index: dict[CacheKey, Kept], *, max_entries: int, max_bytes: int) -> None:
         self.max_entries = max_entries
         self.max_bytes = max_bytes
+        self.puts = 0
         self.evictions = 0
         self.expirations = 0
         self.refusals = 0
@@ -192,6 +205,7 @@ class Shard:
 
         A record that is refused still removes what it would have replaced, which is out of date.
         """
+        self.puts += 1
         weight = record.size
         if weight > self.max_bytes or self.max_entries < 1:
             self.drop(key)
@@ -256,20 +270,23 @@ class Shard:
         small, main = self._small, self._main
         evicted = expired = reprieves = 0
         while small.entries + main.entries >= self.max_entries or small.bytes + main.bytes + weight > self.max_bytes:
-            from_small = small.entries > self._small_entries or small.bytes > self._small_bytes or not main.entries
-            kept = small.newer if from_small else main.newer
-            assert isinstance(kept, Kept)  # `put` checked the bounds, so there is something to evict.
+            if small.entries > self._small_entries or small.bytes > self._small_bytes or not main.entries:
+                queue = small
+            else:
+                queue = main
+            kept = queue.pop()
+            if kept is self._hand:
+                self._hand = queue.newer
             if kept.record.keep_until <= now:
-                self._forget(kept)
+                del self._index[kept.key]
                 expired += 1
             elif kept.uses and reprieves < MAX_REPRIEVES:
                 reprieves += 1
-                self._leave(kept)
-                kept.uses = 0 if from_small else kept.uses - 1
+                kept.uses = kept.uses - 1 if queue is main else 0
                 main.append(kept)
             else:
-                self._forget(kept)
-                if from_small:
+                del self._index[kept.key]
+                if queue is small:
                     self._ghosts.add(kept.key, small.entries + main.entries)
                 evicted += 1
                 reprieves = 0

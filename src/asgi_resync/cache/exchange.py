@@ -19,12 +19,28 @@ from .keys import variant_of
 from .marker import Mark, current_mark
 from .outbox import Outbox
 from .policy.fields import OWN_TARGET, ResponseFields, read_fields
+from .policy.reuse import ERROR_STATUSES
 from .policy.storability import NotStorable, Storable, storability
 from .policy.validation import evaluate, not_modified_headers, selected
 from .rules import NO_TERMS, Terms
 from .status import forward_member
 
 OPT_IN = frozenset({b"cache-control", b"Cache-Control", b"expires", b"Expires", OWN_TARGET, b"Resync-Cache-Control"})
+
+LASTING = frozenset(
+    {
+        "no-store",
+        "private",
+        "no-lifetime",
+        "set-cookie",
+        "event-stream",
+        "vary-star",
+        "too-large",
+        "trailers",
+        "extension",
+    }
+)
+"""Reasons not to store that speak of the resource, not of one request: others need not wait for the like of it."""
 
 Reason: TypeAlias = Literal["validated", "if-error"]
 Reply: TypeAlias = Callable[[StoredResponse, Reason], Awaitable[None]]
@@ -42,6 +58,7 @@ class Exchange:
         "_call", "_chunks", "_client_may_304", "_fields", "_held", "_mark", "_plan",
         "_rule", "_size", "authorized", "cache", "candidates", "client", "epoch", "fallback", "flight", "forward",
         "headers", "key", "method", "must_repeat", "outbox", "phase", "reply", "request_time", "stored",
+        "unkeyed",
     )  # fmt: skip
 
     def __init__(
@@ -61,6 +78,7 @@ class Exchange:
         forward: str = "uri-miss",
         authorized: bool = False,
         conditional: bool = False,
+        unkeyed: tuple[object, ...] = (),
     ) -> None:
         self.cache = cache
         self.key = key
@@ -73,6 +91,7 @@ class Exchange:
         self.fallback = fallback
         self.forward = forward
         self.authorized = authorized
+        self.unkeyed = unkeyed
         self.epoch = cache.ledger.version
         self.phase: Literal["waiting", "copying", "passing", "muted"] = "waiting"
         self.stored: StoredResponse | None = None
@@ -146,7 +165,7 @@ class Exchange:
             message["headers"] = headers = list(headers)
         if status == 304 and self.candidates:
             return await self._validated(headers)
-        if status >= 500 and self.fallback is not None:
+        if status in ERROR_STATUSES and self.fallback is not None:
             await self._serve_fallback(str(status))
             return True
         rule = self._mark.terms if self._mark is not None and self._mark.terms is not None else self._rule
@@ -162,13 +181,17 @@ class Exchange:
         if isinstance(plan, NotStorable):
             self._not_stored(plan.reason, status)
             if fields.has_own_target:
-                message["headers"] = [pair for pair in headers if pair[0].lower() != OWN_TARGET]
+                headers = [pair for pair in headers if pair[0].lower() != OWN_TARGET]
+            if rule is not None and options.status_field:
+                # Somebody asked for it to be cached, so the answer says why it is not.
+                member = forward_member(options.name.encode(), self.forward, detail=plan.reason)
+                headers = [*headers, (b"cache-status", member)]
+            message["headers"] = headers
             return False
         self._fields, self._plan = fields, plan
         self.phase = "copying"
         if self.flight is not None:
-            variant = variant_of(self.headers, plan.vary, normalize=options.normalize_vary) if plan.vary else ()
-            self.flight.decide((plan.vary, variant))
+            self.flight.decide((plan.vary, self._variant(plan.vary)))
         self.cache.forget_pass(self.key)
         self._held = message
         if not self._makes_etag(fields, terms):
@@ -267,7 +290,7 @@ class Exchange:
                 # A rule's lifetime counts from the moment the response is complete.
                 call.response_time = self.cache.clock()
                 call.read(fields)
-            variant = self._variant()
+            variant = self._variant(self._plan.vary)
             entry = build_entry(
                 fields, self._as_listed(), body, call, key=self.key, vary=self._plan.vary, variant=variant, etag=made
             )
@@ -279,9 +302,11 @@ class Exchange:
         if self._held is not None:
             await self._release(made if made is not None else fields.etag, made)
 
-    def _variant(self) -> tuple[object, ...]:
-        vary = self._plan.vary
-        return variant_of(self.headers, vary, normalize=self.cache.options.normalize_vary) if vary else ()
+    def _variant(self, names: tuple[bytes, ...]) -> tuple[object, ...]:
+        if not names:
+            return self.unkeyed
+        normalize = self.cache.options.normalize_vary
+        return variant_of(self.headers, names, normalize=normalize, unkeyed=self.unkeyed)
 
     def _as_listed(self) -> RawHeaders:
         return [(name, value) for name, found in self._fields.lines.items() for value in found]
@@ -318,9 +343,8 @@ class Exchange:
             return True
         call = self._circumstances(terms if terms is not None else NO_TERMS, now)
         entry = freshened(chosen, headers, call)
-        if entry.vary:
-            # The app chose it for this request too.
-            entry.variant = variant_of(self.headers, entry.vary, normalize=self.cache.options.normalize_vary)
+        # The app chose it for this request too.
+        entry.variant = self._variant(entry.vary)
         if not self._is_void():
             await self.cache.keep_variant(self.key, entry)
         if self.cache.emit is not None:
@@ -391,8 +415,8 @@ class Exchange:
             self._fail()
         else:
             self._turn_back()
-            if self._mark is None or self._mark.terms is None:
-                # A marked handler is asked anew each time: only running it shows its terms.
+            # A marked handler is asked anew each time: only running it shows its terms.
+            if reason in LASTING and (self._mark is None or self._mark.terms is None):
                 self.cache.remember_pass(self.key, self.request_time)
         if self.cache.emit is not None:
             self.cache.emit(NotStored(key=self.key, route=getattr(self._rule, "pattern", ""), reason=reason))

@@ -39,8 +39,8 @@ UNKEYED = frozenset(
         b"front-end-https",
     }
 )
-"""Request fields that apps and frameworks build links, redirects and routes from. Present, they join the key, so that
-nobody can have an answer made with them stored for those who did not send them."""
+"""Request fields that apps and frameworks build links, redirects and routes from. Present, they make a variant of its
+own, so that nobody can have an answer made with them stored for those who did not send them."""
 
 
 SAFE = "/%:@!$&'()*+,;=~-._"
@@ -57,10 +57,9 @@ def primary_key(scope: Scope, host: bytes, query: bytes) -> CacheKey:
     return (scope["scheme"], host.lower(), scope.get("raw_path") or raw_path_of(path), path, query)
 
 
-def with_unkeyed(key: CacheKey, headers: RawHeaders) -> CacheKey:
-    """Return *key* extended by the fields of UNKEYED that the request carries."""
-    extra = tuple(sorted((name, value) for name, value in headers if name in UNKEYED))
-    return (*key, extra) if extra else key
+def unkeyed_of(headers: RawHeaders) -> tuple[object, ...]:
+    """Return the lines of UNKEYED that the request carries, as a part of what tells its variant apart."""
+    return tuple(sorted((name, value) for name, value in headers if name in UNKEYED))
 
 
 def with_body(key: CacheKey, method: str, content_type: bytes, body: bytes) -> CacheKey:
@@ -69,13 +68,19 @@ def with_body(key: CacheKey, method: str, content_type: bytes, body: bytes) -> C
     return (*key, method, digest)
 
 
-def variant_of(headers: RawHeaders, names: Sequence[bytes], *, normalize: bool) -> tuple[object, ...]:
+def variant_of(
+    headers: RawHeaders, names: Sequence[bytes], *, normalize: bool, unkeyed: tuple[object, ...] = ()
+) -> tuple[object, ...]:
     """Return what the request sends in the fields *names*: None for an absent field, else its lines combined.
+
+    Its *unkeyed* lines, of `unkeyed_of`, count whatever the names.
 
     §4.1: values match if they can be transformed by changing white space, combining lines, or normalising in ways
     known to have the same meaning; absent matches only absent. With *normalize*, that includes what Accept-Encoding
     and Accept-Language mean.
     """
+    if not names:
+        return unkeyed
     variant: list[object] = []
     for name in names:
         lines = values(headers, name)
@@ -89,7 +94,7 @@ def variant_of(headers: RawHeaders, names: Sequence[bytes], *, normalize: bool) 
             variant.append(normalize_accept_language(value))
         else:
             variant.append(_without_list_space(value))
-    return tuple(variant)
+    return (*variant, *unkeyed)
 
 
 def _without_list_space(value: bytes) -> bytes:

@@ -16,7 +16,7 @@ from .cache import Cache
 from .entry import StoredResponse
 from .exchange import Exchange
 from .forward import consume_target, without_target
-from .keys import UNKEYED, key_of_url, primary_key, raw_path_of, variant_key, variant_of, with_body, with_unkeyed
+from .keys import UNKEYED, key_of_url, primary_key, raw_path_of, variant_key, variant_of, with_body
 from .lead import flown, lead, shared_receive
 from .passing import PassOn
 from .policy.invalidation import SAFE_METHODS, invalidates, same_origin_targets
@@ -202,13 +202,12 @@ class CacheMiddleware:
         if not self._enter(scope) or not _on_asyncio():
             await self.app(scope, receive, send)
             return
-        if special is not None:
-            if b"host" in special or special.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in special:
-                # Two hosts, or a GET with a body: no key says what the app will make of it.
-                await self.app(scope, receive, consume_target(send))
-                return
-            if not UNKEYED.isdisjoint(special):
-                key = with_unkeyed(key, scope["headers"])
+        if special is not None and (
+            b"host" in special or special.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in special
+        ):
+            # Two hosts, or a GET with a body: no key says what the app will make of it.
+            await self.app(scope, receive, consume_target(send))
+            return
         if not key[1] and (server := scope.get("server")):
             key = (key[0], f"{server[0]}:{server[1]}".encode(), *key[2:])
         responder = Responder(self.app, self.cache, rule, key, special or NO_SPECIAL, scope, receive, send)
@@ -253,7 +252,7 @@ class CacheMiddleware:
         special.pop(b"transfer-encoding", None)
         content_type = b", ".join(value for name, value in headers if name in (b"content-type", b"content-encoding"))
         base = primary_key(scope, _host(scope), rule.query_in_key(scope.get("query_string", b"")))
-        key = with_unkeyed(with_body(base, scope["method"], content_type, body), headers)
+        key = with_body(base, scope["method"], content_type, body)
         await Responder(self.app, self.cache, rule, key, special, scope, replayed, send, body=body).respond()
 
     def _invalidating(self, scope: Scope, method: str, send: Send) -> Send:

@@ -14,7 +14,7 @@ from .entry import StoredResponse
 from .exchange import Exchange, Reason
 from .flight import MAX_ATTEMPTS, Flight, FlightKey
 from .forward import consume_target
-from .keys import variant_key, variant_of
+from .keys import UNKEYED, unkeyed_of, variant_key, variant_of
 from .lead import flown, lead, shared_receive
 from .policy.control import RequestControl, parse_request_control
 from .policy.reuse import AskApp, Fresh, ServeStale, may_serve_if_error, reuse
@@ -52,7 +52,8 @@ class Responder:
         "_scope",
         "_send",
         "_special",
-    )  # fmt: skip
+        "_unkeyed",
+    )
 
     def __init__(
         self,
@@ -83,7 +84,8 @@ class Responder:
         self._conditional = False
         self._forward = "uri-miss"
         self._attempt = 1
-        self._found_key: FlightKey = (key, (), ())
+        self._unkeyed = () if UNKEYED.isdisjoint(special) else unkeyed_of(self._headers)
+        self._found_key: FlightKey = (key, (), self._unkeyed)
 
     async def respond(self) -> None:
         """Answer the request. Raises what the app raises."""
@@ -159,6 +161,10 @@ class Responder:
         if isinstance(record, Variants):
             self._forward = "vary-miss"
             record = await self._select(record)
+        elif record is not None and self._unkeyed:
+            # It was made for a request without the fields that this one carries.
+            self._forward = "vary-miss"
+            record = None
         if record is None or isinstance(record, Variants):
             return None, tier, None
         if b"authorization" in self._special and not record.shared_with_authorization:
@@ -174,7 +180,7 @@ class Responder:
     async def _select(self, index: Variants) -> StoredResponse | None:
         normalize = self._cache.options.normalize_vary
         for position, names in enumerate(index.names):
-            variant = variant_of(self._headers, names, normalize=normalize) if names else ()
+            variant = variant_of(self._headers, names, normalize=normalize, unkeyed=self._unkeyed)
             if position == 0:
                 self._found_key = (self._key, names, variant)
             found = await self._cache.fetch(variant_key(self._key, index.generation, names, variant))
@@ -272,6 +278,7 @@ class Responder:
             forward=self._forward,
             authorized=b"authorization" in self._special,
             conditional=self._conditional and not background,
+            unkeyed=self._unkeyed,
         )
 
     async def _fly(self, exchange: Exchange, receive: Receive, scope: Scope | None = None) -> None:
@@ -318,7 +325,8 @@ class Responder:
                 await flight.change()
             if flight.state in ("decided", "landed") and isinstance(flight.terms, tuple):
                 names, variant = flight.terms
-                mine = variant_of(self._headers, names, normalize=self._cache.options.normalize_vary) if names else ()
+                normalize = self._cache.options.normalize_vary
+                mine = variant_of(self._headers, names, normalize=normalize, unkeyed=self._unkeyed)
                 if mine != variant:
                     return (self._key, names, mine)
             while flight.state == "decided":
@@ -365,7 +373,7 @@ class Responder:
     def _refresh(self, entry: StoredResponse) -> None:
         """Ask the app in the background, unless somebody does already (RFC 5861 §3)."""
         cache, loop = self._cache, asyncio.get_running_loop()
-        if cache.flights.find(self._found_key) is not None:
+        if cache.flights.find(self._found_key) is not None or cache.clock() < entry.refresh_after:
             return
         self._forward = "stale"
         key, flight = self._found_key, cache.flights.begin(self._found_key, loop)

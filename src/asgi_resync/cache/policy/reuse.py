@@ -31,6 +31,9 @@ class AskApp:
 
 Reuse = Fresh | ServeStale | AskApp
 
+ERROR_STATUSES = frozenset({500, 502, 503, 504})
+"""What counts as an error for stale-if-error (RFC 5861 §4)."""
+
 FRESH = Fresh()
 WHILE_REVALIDATE = ServeStale("while-revalidate", refresh=True)
 MAX_STALE = ServeStale("max-stale", refresh=False)
