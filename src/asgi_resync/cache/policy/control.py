@@ -94,8 +94,8 @@ def parse_targeted(values: tuple[bytes, ...]) -> Control | None:
 
     None if it is empty or no structured dictionary: then it MUST be ignored as if it were not there. That goes for
     names in upper case too, and of a repeated directive the last counts. Parameters are ignored.
-    A value of a type that RFC 9213 does not infer for the directive is malformed: RFC 9213 forbids to send it and does not
-    say how to receive it, so RFC 9111 §4.2.1 decides. Only the boolean false is as good as absence.
+    A value of a type that RFC 9213 does not infer for the directive is malformed: RFC 9213 forbids to send it and does
+    not say how to receive it, so RFC 9111 §4.2.1 decides. Only the boolean false is as good as absence.
     """
     members = parse_dictionary(values)
     if not members:
