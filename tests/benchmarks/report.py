@@ -103,7 +103,7 @@ def table(rows: Sequence[Row]) -> str:
                 f"{row.value:.2f} µs" if in_process else f"{row.value:,.0f}/s",
                 f"{row.ratio:.2f}",
                 f"{min(row.ratios):.2f}–{max(row.ratios):.2f}",
-                f"{row.ratio - 1:.2f}" if in_process else "",
+                f"{row.ratio - 1:z.2f}" if in_process else "",
                 "; ".join(
                     f"{bar}: {number:.2f}, {'met' if bar.is_met(number) else 'MISSED'}"
                     for other, bar, number in found
