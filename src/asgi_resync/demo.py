@@ -81,7 +81,7 @@ class Scheduler:
             raise SchedulerDown
         elapsed = self._clock() - self._started
         jobs = [{"job": job.name, "on": job.workstation, "status": job.status(elapsed)} for job in JOBS]
-        return {"plan": "current", "minute": int(elapsed), "call": call, "jobs": jobs}
+        return {"plan": "current", "second": int(elapsed), "call": call, "jobs": jobs}
 
     def rerun(self) -> None:
         """Start the plan again."""
@@ -135,10 +135,8 @@ def main(argv: Sequence[str]) -> int:
     """Serve the demo until it is interrupted; 0, or 2 with one line of explanation if it cannot be served."""
     options = _parser().parse_args(argv)
     try:
-        app = build(Scheduler(options.latency))
-        listener = _listen(options.port)
         with contextlib.suppress(KeyboardInterrupt):
-            _serve(app, listener)
+            _serve(build(Scheduler(options.latency)), options.port)
     except (MissingExtra, PortTaken, SettingsError) as error:
         print(error, file=sys.stderr)
         return 2
@@ -190,15 +188,14 @@ def _listen(port: int) -> socket.socket:
     return listener
 
 
-def _serve(app: ASGIApp, listener: socket.socket) -> None:
+def _serve(app: ASGIApp, port: int) -> None:
     try:
         import uvicorn
     except ImportError:
-        listener.close()
         raise MissingExtra("The demo", "uvicorn", "demo") from None
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
-    print(GUIDE.format(url=f"http://{HOST}:{listener.getsockname()[1]}"), flush=True)
-    with listener:
+    with _listen(port) as listener:
+        print(GUIDE.format(url=f"http://{HOST}:{listener.getsockname()[1]}"), flush=True)
         server.run(sockets=[listener])
 
 
@@ -231,7 +228,7 @@ PAGE = """\
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>asgi-resync demo</title>
-<link rel="icon" href="data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 8 8'><circle cx='4' cy='4' r='4' fill='%2310a37f'/></svg>">
+<link rel="icon" href="data:,">
 <style>
 :root { color-scheme: light dark; --fg: #1c2128; --dim: #667080; --bg: #f5f6f8; --card: #fff; --line: #e3e6eb;
   --ready: #8a94a3; --exec: #b7791f; --succ: #0f8a6a; --bad: #c0392b }
@@ -279,7 +276,7 @@ async function look() {
   waiting = true;
   const began = performance.now();
   try {
-    const answer = await fetch("/plan/current", {cache: "no-store", headers: {"Cache-Control": "max-age=0"}});
+    const answer = await fetch("/plan/current", {cache: "no-store"});
     const body = await answer.json(), took = performance.now() - began;
     const status = answer.headers.get("cache-status") ?? "", age = answer.headers.get("age");
     asked += 1;

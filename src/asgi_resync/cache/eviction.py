@@ -137,7 +137,7 @@ class Ghosts:
 
     def trim(self, room: int) -> None:
         """Forget a generation, or both, if more than *room* keys are remembered."""
-        if len(self) > room:
+        if len(self._recent) + len(self._earlier) > room:
             self._earlier = set()
             if len(self._recent) > room:
                 self._recent = set()
@@ -150,22 +150,6 @@ class Shard:
     `puts` counts calls of `put`, `refusals` those that returned False, `evictions` the records that left for others to
     fit, `expirations` those that left since they had expired.
     """
-
-    __slots__ = (
-        "_ghosts",
-        "_hand",
-        "_index",
-        "_main",
-        "_small",
-        "_small_bytes",
-        "_small_entries",
-        "evictions",
-        "expirations",
-        "max_bytes",
-        "max_entries",
-        "puts",
-        "refusals",
-    )
 
     def __init__(self, index: dict[CacheKey, Kept], *, max_entries: int, max_bytes: int) -> None:
         self.max_entries = max_entries
@@ -196,7 +180,7 @@ class Shard:
         return len(self._ghosts)
 
     def __iter__(self) -> Iterator[Kept]:
-        """Every record that is kept: the new ones oldest first, then the proven ones oldest first."""
+        """Every record: the new ones oldest first, then the proven ones oldest first."""
         yield from self._small
         yield from self._main
 
@@ -266,10 +250,10 @@ class Shard:
         return expired
 
     def _make_room(self, weight: int, now: float) -> None:
-        """Evict until one more record of *weight* fits; it must fit into an empty shard."""
+        """Evict one record, and more until another of *weight* fits; it must fit into an empty shard."""
         small, main = self._small, self._main
         evicted = expired = reprieves = 0
-        while small.entries + main.entries >= self.max_entries or small.bytes + main.bytes + weight > self.max_bytes:
+        while True:
             if small.entries > self._small_entries or small.bytes > self._small_bytes or not main.entries:
                 queue = small
             else:
@@ -290,10 +274,11 @@ class Shard:
                     self._ghosts.add(kept.key, small.entries + main.entries)
                 evicted += 1
                 reprieves = 0
+            if small.entries + main.entries < self.max_entries and small.bytes + main.bytes + weight <= self.max_bytes:
+                break
         self.evictions += evicted
         self.expirations += expired
-        if evicted + expired > 1:
-            self._ghosts.trim(self.entries + 1)
+        self._ghosts.trim(small.entries + main.entries + 1)
 
     def _leave(self, kept: Kept) -> None:
         if kept is self._hand:

@@ -43,6 +43,9 @@ LASTING = frozenset(
 """Reasons not to store that speak of the resource, not of one request: others need not wait for the like of it."""
 
 Reason: TypeAlias = Literal["validated", "if-error"]
+Action: TypeAlias = Literal["pass", "copy", "validated", "fallback"]
+"""What becomes of a response: passed on, copied, taken for a 304 to our question, or replaced by the fallback."""
+
 Reply: TypeAlias = Callable[[StoredResponse, Reason], Awaitable[None]]
 """Answers the client of an exchange out of the store."""
 
@@ -147,56 +150,62 @@ class Exchange:
     # The start
 
     async def _on_start(self, message: Message) -> None:
+        headers = message.get("headers", ())
+        action: Action = "pass"
         try:
-            handled = await self._decide(message)
+            if type(headers) is not list:
+                message = {**message, "headers": (headers := list(headers))}
+            action, headers = self._decide(message["status"], headers, has_trailers=bool(message.get("trailers")))
         except Exception as error:
             self.cache.failed("exchange.start", error)
             self._turn_back()
-            handled = False
-        if not handled:
+        if action == "copy":
+            self.phase = "copying"
+            self._held = message
+            if not self._makes_etag():
+                await self._release(self._fields.etag)
+        elif action == "validated":
+            await self._validated(headers)
+        elif action == "fallback":
+            await self._serve_fallback(str(message["status"]))
+        else:
             self.phase = "passing"
-            await self._forward(message)
+            await self._forward(message if headers is message.get("headers") else {**message, "headers": headers})
 
-    async def _decide(self, message: Message) -> bool:
-        """Look at the start; True if it was dealt with, False if it is to be passed on as it is."""
-        status = message["status"]
-        headers = message.get("headers", ())
-        if type(headers) is not list:
-            message["headers"] = headers = list(headers)
+    def _decide(self, status: int, headers: RawHeaders, *, has_trailers: bool) -> tuple[Action, RawHeaders]:
+        """Look at the start. Returns what to do, and the header lines to go on with."""
         if status == 304 and self.candidates:
-            return await self._validated(headers)
+            return "validated", headers
         if status in ERROR_STATUSES and self.fallback is not None:
-            await self._serve_fallback(str(status))
-            return True
-        rule = self._mark.terms if self._mark is not None and self._mark.terms is not None else self._rule
-        options = self.cache.options
-        if rule is None and not options.heuristic and not self._opts_in(headers):
+            return "fallback", headers
+        terms, options = self._terms, self.cache.options
+        if terms is None and not options.heuristic and not self._opts_in(headers):
             self._not_stored("no-lifetime", status)
-            return False
-        terms = rule if rule is not None else NO_TERMS
+            return "pass", headers
         now = self.cache.clock()
-        self._call = call = self._circumstances(terms, now)
+        self._call = call = self._circumstances(terms if terms is not None else NO_TERMS, now)
         fields = read_fields(status, headers, now=now, targets=options.targets, tag_fields=options.tag_fields)
-        plan = self._storability(fields, call, has_trailers=bool(message.get("trailers")))
+        plan = self._storability(fields, call, has_trailers=has_trailers)
         if isinstance(plan, NotStorable):
             self._not_stored(plan.reason, status)
             if fields.has_own_target:
                 headers = [pair for pair in headers if pair[0].lower() != OWN_TARGET]
-            if rule is not None and options.status_field:
+            if terms is not None and options.status_field:
                 # Somebody asked for it to be cached, so the answer says why it is not.
                 member = forward_member(options.name.encode(), self.forward, detail=plan.reason)
                 headers = [*headers, (b"cache-status", member)]
-            message["headers"] = headers
-            return False
+            return "pass", headers
         self._fields, self._plan = fields, plan
-        self.phase = "copying"
         if self.flight is not None:
             self.flight.decide((plan.vary, self._variant(plan.vary)))
         self.cache.forget_pass(self.key)
-        self._held = message
-        if not self._makes_etag(fields, terms):
-            await self._release(fields.etag)
-        return True
+        return "copy", headers
+
+    @property
+    def _terms(self) -> Terms | None:
+        """What applies: the handler's own mark, else the rule."""
+        mark = self._mark
+        return mark.terms if mark is not None and mark.terms is not None else self._rule
 
     def _opts_in(self, headers: RawHeaders) -> bool:
         targets = self.cache.options.targets
@@ -226,7 +235,8 @@ class Exchange:
             has_trailers=has_trailers,
         )
 
-    def _makes_etag(self, fields: ResponseFields, terms: Terms) -> bool:
+    def _makes_etag(self) -> bool:
+        fields, terms = self._fields, self._call.terms
         wanted = self.cache.options.etag if terms.etag is None else terms.etag
         return wanted and fields.status == 200 and b"etag" not in fields.lines and fields.last_modified is None
 
@@ -256,13 +266,17 @@ class Exchange:
             await self._forward({"type": "http.response.body", "body": b""})
             self.client = None
             return
-        message["headers"] = headers + extra
-        await self._forward(message)
+        await self._forward({**message, "headers": headers + extra})
 
     # The body
 
     async def _on_body(self, message: Message) -> None:
         chunk = message.get("body", b"")
+        if not isinstance(chunk, (bytes, bytearray, memoryview)):
+            # For the server to refuse.
+            await self._abandon("malformed")
+            await self._forward(message)
+            return
         self._size += len(chunk)
         final = not message.get("more_body", False)
         if self._size > self.cache.options.max_body:
@@ -285,7 +299,7 @@ class Exchange:
             return
         made: bytes | None = None
         try:
-            made = strong_etag(body) if self._makes_etag(fields, call.terms) else None
+            made = strong_etag(body) if self._makes_etag() else None
             if call.lifetime is not None and call.lifetime.source == "rule":
                 # A rule's lifetime counts from the moment the response is complete.
                 call.response_time = self.cache.clock()
@@ -330,18 +344,17 @@ class Exchange:
 
     # Answers out of the store
 
-    async def _validated(self, headers: RawHeaders) -> bool:
+    async def _validated(self, headers: RawHeaders) -> None:
         """The app says 304 to our question (RFC 9111 §4.3.3)."""
-        now = self.cache.clock()
-        terms = self._mark.terms if self._mark is not None and self._mark.terms is not None else self._rule
         etags = [value for name, value in headers if name.lower() == b"etag"]
         chosen = selected(self.candidates, etags[0] if etags else None)
         self.phase = "muted"
         if chosen is None:
             # §4.3.3: it speaks of a response that is not stored here, so the question is put again without conditions.
             self.must_repeat = True
-            return True
-        call = self._circumstances(terms if terms is not None else NO_TERMS, now)
+            return
+        terms = self._terms
+        call = self._circumstances(terms if terms is not None else NO_TERMS, self.cache.clock())
         entry = freshened(chosen, headers, call)
         # The app chose it for this request too.
         entry.variant = self._variant(entry.vary)
@@ -354,7 +367,6 @@ class Exchange:
             self.flight.land(entry)
         if self.reply is not None:
             await self.reply(entry, "validated")
-        return True
 
     async def _serve_fallback(self, cause: str) -> None:
         entry = self.fallback
@@ -422,20 +434,24 @@ class Exchange:
             self.cache.emit(NotStored(key=self.key, route=getattr(self._rule, "pattern", ""), reason=reason))
 
     async def _forward(self, message: Message) -> None:
-        client = self.client
+        client, flight = self.client, self.flight
         if client is None:
             return
-        outbox = self.outbox
-        if outbox is None or (not outbox.is_used and self.phase != "copying"):
+        if flight is None or self.outbox is None:
             await client(message)
-            return
-        try:
-            if self.phase == "copying":
-                outbox.put(message)
-            else:
-                await outbox.through(message)
-        except Exception:
-            if self.flight is None or not self.flight.followers or self.phase != "copying":
-                raise
-            # Our client has gone; the others still want the rest.
-            self.client = None
+        elif self.phase == "copying" and (flight.followers or self.outbox.is_used):
+            try:
+                self.outbox.put(message)
+            except Exception:
+                if not flight.followers:
+                    raise
+                # Our client has gone; the others still want the rest.
+                self.client = None
+        elif self.outbox.is_used:
+            await self.outbox.through(message)
+        else:
+            flight.is_sending = True
+            try:
+                await client(message)
+            finally:
+                flight.is_sending = False

@@ -26,7 +26,7 @@ class Flight(Generic[T]):
     `failed`: there is no usable response; one successor may try.
     """
 
-    __slots__ = ("_waiters", "attempt", "followers", "loop", "result", "state", "terms", "void")
+    __slots__ = ("_waiters", "attempt", "followers", "is_sending", "loop", "result", "state", "terms", "void")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, attempt: int = 1) -> None:
         self.loop = loop
@@ -36,6 +36,8 @@ class Flight(Generic[T]):
         self.result: T | None = None
         self.followers = 0
         """Requests that follow it, whether they wait at this moment or are about to look again."""
+        self.is_sending = False
+        """True while the app waits for the leader's client to take a message."""
         self.void = False
         """True once something invalidated what it will bring: it may answer, and not be kept."""
         self._waiters: dict[asyncio.Future[None], None] = {}

@@ -10,7 +10,7 @@ def without_target(start: Message) -> Message:
     """Return the message *start* without our targeted field, which is for this cache alone (RFC 9213)."""
     headers = start.get("headers", ())
     if type(headers) is not list:
-        start["headers"] = headers = list(headers)
+        start = {**start, "headers": (headers := list(headers))}
     for name, _ in headers:
         if len(name) == 20 and name.lower() == OWN_TARGET:
             return {**start, "headers": [pair for pair in headers if pair[0].lower() != OWN_TARGET]}

@@ -54,7 +54,7 @@ def raw_path_of(path: str) -> bytes:
 def primary_key(scope: Scope, host: bytes, query: bytes) -> CacheKey:
     """Return the key of a GET or HEAD; *host* is the effective one, *query* as it enters the key."""
     path = scope["path"]
-    return (scope["scheme"], host.lower(), scope.get("raw_path") or raw_path_of(path), path, query)
+    return (scope.get("scheme", "http"), host.lower(), scope.get("raw_path") or raw_path_of(path), path, query)
 
 
 def unkeyed_of(headers: RawHeaders) -> tuple[object, ...]:

@@ -53,7 +53,6 @@ async def lead(
                 # Others wait: the call goes on without its client, owned by the cache.
                 exchange.client = None
                 raise
-            exchange.client = None
             await _cancelled(task)
             if task.cancelled():
                 raise

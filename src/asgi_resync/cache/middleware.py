@@ -83,7 +83,13 @@ class CacheMiddleware:
                 rule = self._rule_for(scope, "GET")
             if rule is not None and query:
                 query = rule.query_in_key(query)
-        key: CacheKey = (scope["scheme"], host.lower(), scope.get("raw_path") or raw_path_of(path), path, query)
+        key: CacheKey = (
+            scope.get("scheme", "http"),
+            host.lower(),
+            scope.get("raw_path") or raw_path_of(path),
+            path,
+            query,
+        )
         cache = self.cache
         if special is None:
             record = cache.store.near(key)
@@ -280,7 +286,7 @@ class CacheMiddleware:
         references = [v for n, v in message.get("headers", ()) if n.lower() in (b"location", b"content-location")]
         if references:
             raw_path = scope.get("raw_path") or raw_path_of(scope["path"])
-            target = f"{scope['scheme']}://{host.decode('latin-1')}{raw_path.decode('latin-1')}"
+            target = f"{key[0]}://{host.decode('latin-1')}{raw_path.decode('latin-1')}"
             for url in same_origin_targets(target, references):
                 await self.cache.invalidate(key_of_url(url))
 

@@ -1,7 +1,8 @@
-"""Messages on their way to the client of a flight's leader. A slow client of the leader must not hold up the others.
+"""Messages on their way to the client of a flight's leader while others wait for the same answer.
 
-While the copy is being taken, messages wait here, at most as many bytes as a body may have; after that each is waited
-for, so that the app feels the client's pace as ever.
+A slow client must hold up the app, as ever, but not those who wait. So the app's task sends to the client itself until
+somebody else waits; from then on messages are left here, at most as many bytes as a body may have, and the request that
+leads sends them. Once the copy is complete, each is waited for, so that the app feels its client's pace again.
 """
 
 from __future__ import annotations
@@ -29,11 +30,14 @@ class Outbox:
         """Leave *message* to be sent. Raises what sending an earlier one raised."""
         self._check()
         self.is_used = True
+        if "body" in message:
+            # The app may use its buffer again as soon as it goes on.
+            message = {**message, "body": bytes(message["body"])}
         self._messages.append((message, None))
         self.wake()
 
     async def through(self, message: Message) -> None:
-        """Leave *message* and wait until it is sent. Raises what sending it raised."""
+        """Leave *message* and wait until it is sent. Raises what sending it, or an earlier one, raised."""
         self._check()
         sent: asyncio.Future[None] = self._loop.create_future()
         self._messages.append((message, sent))

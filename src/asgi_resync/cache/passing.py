@@ -51,7 +51,7 @@ class PassOn:
         if message["type"] == "http.response.start":
             headers = message.get("headers", ())
             if type(headers) is not list:
-                message["headers"] = headers = list(headers)
+                message = {**message, "headers": (headers := list(headers))}
             if headers and may_opt_in(headers, self._targets):
                 self.exchange = self._make()
                 await self.exchange.send(message)

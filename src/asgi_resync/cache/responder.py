@@ -28,6 +28,8 @@ Special: TypeAlias = Mapping[bytes, bytes]
 """The request fields that change what may be done, by name."""
 
 MAX_CANDIDATES = 16
+STALL_SECONDS = 0.5
+"""How long those who wait bear with a leader whose client takes nothing."""
 NO_SPECIAL: Special = {}
 
 
@@ -281,17 +283,22 @@ class Responder:
             unkeyed=self._unkeyed,
         )
 
-    async def _fly(self, exchange: Exchange, receive: Receive, scope: Scope | None = None) -> None:
+    async def _fly(self, exchange: Exchange, receive: Receive) -> None:
         """Call the app for *exchange*, again without conditions if its 304 was about something else."""
-        scope = self._scope if scope is None else scope
-        candidates = exchange.candidates
-        if candidates or (self._rule is not None and self._conditional):
-            await exchange.run(self._app, {**scope, "headers": conditional_headers(self._headers, candidates)}, receive)
+        scope, candidates = self._scope, exchange.candidates
+        if not candidates and not (self._rule is not None and self._conditional):
+            await exchange.run(self._app, scope, receive)
+            return
+        # The scope stays the same object, since those around us may read what the app leaves in it.
+        scope["headers"] = conditional_headers(self._headers, candidates)
+        try:
+            await exchange.run(self._app, scope, receive)
             if exchange.must_repeat:
                 exchange.begin_again()
-                await exchange.run(self._app, {**scope, "headers": conditional_headers(self._headers, ())}, receive)
-        else:
-            await exchange.run(self._app, scope, receive)
+                scope["headers"] = conditional_headers(self._headers, ())
+                await exchange.run(self._app, scope, receive)
+        finally:
+            scope["headers"] = self._headers
 
     async def _join(self, candidates: tuple[StoredResponse, ...], fallback: StoredResponse | None) -> None:
         """Follow the flight under way for what is asked, or lead one."""
@@ -305,11 +312,13 @@ class Responder:
                 return
             if flight.loop is not loop:
                 break
-            outcome = await self._follow(flight)
+            outcome = await self._follow(key, flight)
             if outcome == "answered":
                 return
             if outcome == "alone" or (outcome == "failed" and flight.attempt >= MAX_ATTEMPTS):
                 break
+            if outcome == "stalled":
+                continue
             if isinstance(outcome, str):
                 self._attempt = flight.attempt + 1
             else:
@@ -317,8 +326,10 @@ class Responder:
                 self._forward = "vary-miss"
         await self._fly(self._exchange(None, candidates, fallback), self._receive)
 
-    async def _follow(self, flight: Flight[StoredResponse]) -> Literal["answered", "alone", "failed"] | FlightKey:
-        """Wait for *flight*. Returns `answered`, `alone`, `failed`, or the key of the flight that fits better."""
+    async def _follow(
+        self, key: FlightKey, flight: Flight[StoredResponse]
+    ) -> Literal["answered", "alone", "failed", "stalled"] | FlightKey:
+        """Wait for *flight*. Returns what came of it, or the key of the flight that fits better."""
         flight.followers += 1
         try:
             while flight.state == "aloft":
@@ -330,7 +341,10 @@ class Responder:
                 if mine != variant:
                     return (self._key, names, mine)
             while flight.state == "decided":
-                await flight.change()
+                if not await _progress(flight):
+                    # The leader's client does not take what it asked for: its body may never come.
+                    self._cache.flights.end(key, flight)
+                    return "stalled"
         finally:
             flight.followers -= 1
         if flight.state == "failed":
@@ -376,6 +390,8 @@ class Responder:
         if cache.flights.find(self._found_key) is not None or cache.clock() < entry.refresh_after:
             return
         self._forward = "stale"
+        # A scope of its own, and without extensions: they would let the app answer by other means than bytes.
+        self._scope = {**self._scope, "method": "GET" if self._method == "HEAD" else self._method, "extensions": {}}
         key, flight = self._found_key, cache.flights.begin(self._found_key, loop)
         cache.own(loop.create_task(flown(cache, key, flight, self._refreshed(entry, flight))))
 
@@ -383,11 +399,9 @@ class Responder:
         cache = self._cache
         candidates = await self._candidates(entry)
         exchange = self._exchange(flight, candidates, None, background=True)
-        # Extensions would let the app answer by other means than bytes, and this answer is for the store alone.
-        scope = {**self._scope, "method": "GET" if self._method == "HEAD" else self._method, "extensions": {}}
         try:
             async with asyncio.timeout(cache.options.refresh_timeout):
-                await self._fly(exchange, _request_of(self._body), scope)
+                await self._fly(exchange, _request_of(self._body))
             if exchange.stored is None:
                 cache.refresh_failed(self._key, entry, "not stored")
         except Exception as error:
@@ -406,6 +420,19 @@ class Responder:
             await self._send(message)
 
         await self._app(self._scope, self._receive, consume_target(watch))
+
+
+async def _progress(flight: Flight[StoredResponse]) -> bool:
+    """Wait for *flight* to change; False if its leader's client holds it up for too long."""
+    if not flight.is_sending:
+        await flight.change()
+        return True
+    try:
+        async with asyncio.timeout(STALL_SECONDS):
+            await flight.change()
+    except TimeoutError:
+        return not flight.is_sending
+    return True
 
 
 def _request_of(body: bytes) -> Receive:

@@ -47,6 +47,8 @@ def read_fields(
     """Gather what policy needs from *headers*. *targets* are the targeted fields obeyed, first match wins."""
     lines: dict[bytes, list[bytes]] = {}
     for name, value in headers:
+        if type(name) is not bytes or type(value) is not bytes:
+            raise TypeError(f"header line {name!r}: {value!r} is not bytes")
         name = name.lower()
         if name in lines:
             lines[name].append(value)
