@@ -73,8 +73,6 @@ class _MalformedError(ValueError):
 
 
 _key = re.compile(r"[a-z*][a-z0-9_\-.*]*").match
-_spaces = re.compile(r" *").match
-_white_space = re.compile(r"[ \t]*").match
 _bare_item = re.compile(
     r"""
       (?P<decimal>-?[0-9]{1,12}\.[0-9]{1,3})
@@ -136,12 +134,12 @@ class _Parser:
         while True:
             key = self.key()
             members[key] = self.member() if self.took("=") else Item(value=True, parameters=self.parameters())
-            self.skip(_white_space)
+            self.skip(" \t")
             if self.at == len(self.text):
                 return members
             if not self.took(","):
                 self.fail()
-            self.skip(_white_space)
+            self.skip(" \t")
 
     def member(self) -> Member:
         """§4.2.1.1."""
@@ -151,7 +149,7 @@ class _Parser:
         """§4.2.1.2, after the opening parenthesis."""
         items: list[Item] = []
         while True:
-            self.skip(_spaces)
+            self.skip(" ")
             if self.took(")"):
                 return InnerList(tuple(items), self.parameters())
             items.append(self.item())
@@ -174,7 +172,7 @@ class _Parser:
         """§4.2.3.2."""
         parameters: dict[str, BareItem] = {}
         while self.took(";"):
-            self.skip(_spaces)
+            self.skip(" ")
             key = self.key()
             parameters[key] = self.bare_item() if self.took("=") else True
         return parameters
@@ -192,9 +190,9 @@ class _Parser:
         self.at += found
         return found
 
-    def skip(self, pattern: Callable[[str, int], re.Match[str] | None]) -> None:
-        if match := pattern(self.text, self.at):
-            self.at = match.end()
+    def skip(self, characters: str) -> None:
+        while self.at < len(self.text) and self.text[self.at] in characters:
+            self.at += 1
 
     def fail(self) -> NoReturn:
         raise _MalformedError

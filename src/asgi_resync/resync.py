@@ -182,23 +182,22 @@ class Resync:
             await self.cache.settle(self.settings.shutdown_timeout)
 
 
-class ResyncApp:
+class ResyncApp(CacheMiddleware):
     """An app with a Resync around it. It answers lifespan itself where the app does not."""
 
     def __init__(self, resync: Resync, app: ASGIApp) -> None:
+        super().__init__(app, cache=resync.cache, rules=resync.rules)
         self.resync = resync
-        self.app = app
-        self._http = resync.middleware(app)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one scope."""
-        if scope["type"] == "lifespan":
-            lifespan = LifespanResponder(
-                self.app, start=self.resync.start, stop=self.resync.stop, on_unsupported=self._unsupported
-            )
-            await lifespan(scope, receive, send)
+    async def other_scope(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run this Resync around the app's lifespan; pass anything else on."""
+        if scope["type"] != "lifespan":
+            await self.app(scope, receive, send)
             return
-        await self._http(scope, receive, send)
+        lifespan = LifespanResponder(
+            self.app, start=self.resync.start, stop=self.resync.stop, on_unsupported=self._unsupported
+        )
+        await lifespan(scope, receive, send)
 
     def _unsupported(self, error: BaseException | None) -> None:
         if error is not None:

@@ -33,7 +33,7 @@ def answer(
     if conditional:
         # RFC 9110 §13.2.1: preconditions count only where the answer would be a success without them.
         if 200 <= status < 300:
-            verdict = evaluate(request, entry.etag, entry.last_modified, now)
+            verdict = evaluate(request, entry.etag, entry.last_modified, now, date=entry.date)
             if verdict == "not-modified":
                 status, headers, body = 304, not_modified_headers(headers), b""
             elif verdict == "precondition-failed":

@@ -102,11 +102,18 @@ def build_entry(
     )
 
 
-def freshened(entry: StoredResponse, update: RawHeaders, call: Call) -> StoredResponse:
-    """Return *entry* as a 304, or a 200 to HEAD, with the fields *update* makes it (RFC 9111 §4.3.4, §4.3.5, §3.2)."""
+def freshened(entry: StoredResponse, update: RawHeaders, call: Call) -> tuple[StoredResponse, ResponseFields]:
+    """Return *entry* as a 304, or a 200 to HEAD, with the fields *update* makes it, and the fields it has then.
+
+    RFC 9111 §4.3.4, §4.3.5 and §3.2.
+    """
     options = call.options
     read = read_fields(200, update, now=call.response_time, targets=options.targets)
-    headers = updated_headers(entry.headers, update, stripped_names(read, call.terms, options))
+    stripped = stripped_names(read, call.terms, options)
+    if (call.terms.set_cookie or options.set_cookie) != "store":
+        # The cookie is for the one who asked; what is stored goes to everybody.
+        stripped |= {b"set-cookie"}
+    headers = updated_headers(entry.headers, update, stripped)
     hidden = [(OWN_TARGET, v) for v in read.lines[OWN_TARGET]] if read.has_own_target else entry.hidden
     fields = read_fields(
         entry.status, headers + hidden, now=call.response_time, targets=options.targets, tag_fields=options.tag_fields
@@ -114,7 +121,7 @@ def freshened(entry: StoredResponse, update: RawHeaders, call: Call) -> StoredRe
     # Age and Date count as the update has them: the stored ones are of another message.
     fields.age, fields.date = read.age, read.date
     call.read(fields)
-    return StoredResponse(
+    renewed = StoredResponse(
         key=entry.key,
         headers=headers,
         body=entry.body,
@@ -125,6 +132,7 @@ def freshened(entry: StoredResponse, update: RawHeaders, call: Call) -> StoredRe
         hidden=hidden,
         **_facts(fields, call),
     )
+    return renewed, fields
 
 
 class _Facts(TypedDict):

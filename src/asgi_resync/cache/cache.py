@@ -185,7 +185,8 @@ class Cache:
             request_time=request_time,
             response_time=self.clock(),
         )
-        await self.keep_variant(key, freshened(entry, headers, call))
+        renewed, _ = freshened(entry, headers, call)
+        await self.keep_variant(key, renewed)
 
     def passes(self, key: CacheKey, now: float) -> bool:
         """Return whether *key* lately proved uncacheable, so that nobody should wait for it."""
@@ -218,10 +219,13 @@ class Cache:
         for surplus in listed[: max(0, len(listed) - self.options.max_variants)]:
             await self.store.delete(surplus)
         kept_until = max(entry.keep_until, record.keep_until if isinstance(record, Variants) else 0.0)
+        lists = (entry.vary, *(other for other in names if other != entry.vary))
+        # §4.1: a response with Vary is preferred to one that omits it, however recent.
+        ordered = (*(names for names in lists if names), *(names for names in lists if not names))
         index = Variants(
             key=primary,
             generation=generation,
-            names=(entry.vary, *(other for other in names if other != entry.vary))[:MAX_NAME_LISTS],
+            names=ordered[:MAX_NAME_LISTS],
             listed=listed[-self.options.max_variants :],
             keep_until=kept_until,
         )

@@ -15,6 +15,7 @@ from .build import Call, build_entry, freshened, strong_etag
 from .cache import Cache
 from .entry import StoredResponse
 from .flight import Flight
+from .forward import header_lines
 from .keys import variant_of
 from .marker import Mark, current_mark
 from .outbox import Outbox
@@ -150,18 +151,19 @@ class Exchange:
     # The start
 
     async def _on_start(self, message: Message) -> None:
-        headers = message.get("headers", ())
         action: Action = "pass"
+        given: RawHeaders = []
+        headers = given
         try:
-            if type(headers) is not list:
-                message = {**message, "headers": (headers := list(headers))}
-            action, headers = self._decide(message["status"], headers, has_trailers=bool(message.get("trailers")))
+            message, given = header_lines(message)
+            headers = given
+            action, headers = self._decide(message["status"], given, has_trailers=bool(message.get("trailers")))
         except Exception as error:
             self.cache.failed("exchange.start", error)
             self._turn_back()
         if action == "copy":
             self.phase = "copying"
-            self._held = message
+            self._held = {**message, "headers": headers}
             if not self._makes_etag():
                 await self._release(self._fields.etag)
         elif action == "validated":
@@ -170,7 +172,7 @@ class Exchange:
             await self._serve_fallback(str(message["status"]))
         else:
             self.phase = "passing"
-            await self._forward(message if headers is message.get("headers") else {**message, "headers": headers})
+            await self._forward(message if headers is given else {**message, "headers": headers})
 
     def _decide(self, status: int, headers: RawHeaders, *, has_trailers: bool) -> tuple[Action, RawHeaders]:
         """Look at the start. Returns what to do, and the header lines to go on with."""
@@ -355,16 +357,22 @@ class Exchange:
             return
         terms = self._terms
         call = self._circumstances(terms if terms is not None else NO_TERMS, self.cache.clock())
-        entry = freshened(chosen, headers, call)
+        entry, fields = freshened(chosen, headers, call)
         # The app chose it for this request too.
         entry.variant = self._variant(entry.vary)
-        if not self._is_void():
-            await self.cache.keep_variant(self.key, entry)
-        if self.cache.emit is not None:
-            self.cache.emit(Refreshed(key=self.key, route=entry.route, validated=True))
-        self.stored = entry
-        if self.flight is not None:
-            self.flight.land(entry)
+        plan = self._storability(fields, call, has_trailers=False)
+        if isinstance(plan, NotStorable):
+            # §4.3.4: the update counts, also where it takes back the permission to store.
+            await self.cache.drop(self.key)
+            self._not_stored(plan.reason, entry.status)
+        else:
+            if not self._is_void():
+                await self.cache.keep_variant(self.key, entry)
+            if self.cache.emit is not None:
+                self.cache.emit(Refreshed(key=self.key, route=entry.route, validated=True))
+            self.stored = entry
+            if self.flight is not None:
+                self.flight.land(entry)
         if self.reply is not None:
             await self.reply(entry, "validated")
 

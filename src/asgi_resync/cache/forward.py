@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from .._asgi import Message, Send
+from .._asgi import Message, RawHeaders, Send
 from .policy.fields import OWN_TARGET
+
+
+def header_lines(start: Message) -> tuple[Message, RawHeaders]:
+    """Return the message *start* and its header lines as a list. ASGI lets apps give any iterable of pairs.
+
+    The message is the same object, unless its lines could be read only once.
+    """
+    given = start.get("headers", ())
+    if type(given) is list:
+        return start, given
+    lines = list(given)
+    return ({**start, "headers": lines} if iter(given) is given else start), lines
 
 
 def without_target(start: Message) -> Message:
     """Return the message *start* without our targeted field, which is for this cache alone (RFC 9213)."""
-    headers = start.get("headers", ())
-    if type(headers) is not list:
-        start = {**start, "headers": (headers := list(headers))}
+    start, headers = header_lines(start)
     for name, _ in headers:
         if len(name) == 20 and name.lower() == OWN_TARGET:
             return {**start, "headers": [pair for pair in headers if pair[0].lower() != OWN_TARGET]}

@@ -17,8 +17,9 @@ FEWEST = 16
 """A shard of fewer entries than this evicts what it should keep, since its keys are few enough to collide."""
 PUTS_PER_SWEEP = 16
 """Every so many puts to a shard one of them sweeps a little of it, so that the dead leave without a background task."""
-SWEPT_BY_PUT = PUTS_PER_SWEEP
-"""Records such a put looks at: one for each put, but together, since calling a sweep costs more than its work."""
+SWEPT_BY_PUT = 2 * PUTS_PER_SWEEP
+"""Records such a put looks at. Two for each put, as with one a store that grows would run away from its sweep;
+and together, since calling a sweep costs more than what it does to one record."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,7 +56,7 @@ class CacheMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection scope; anything but HTTP goes to the app untouched."""
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
+            await self.other_scope(scope, receive, send)
             return
         method = scope["method"]
         if method != "GET" and method != "HEAD":
@@ -114,7 +114,15 @@ class CacheMiddleware:
                         await send({"type": "http.response.body", "body": record.body if method == "GET" else b""})
                         return
             elif rule is None and key in cache.passing and cache.passes(key, cache.clock()):
-                await self._pass_on(scope, receive, send, key)
+                passing = PassOn(cache, key, scope, send)
+                try:
+                    await self.app(scope, receive, passing.send)
+                except Exception as error:
+                    if passing.exchange is not None:
+                        await passing.exchange.crashed(error)
+                    raise
+                if passing.exchange is not None:
+                    await passing.exchange.returned()
                 return
             elif method == "GET" and host and not cache.store.is_remote and _on_asyncio() and self._enter(scope):
                 await self._cold(scope, receive, send, rule, key)
@@ -145,31 +153,9 @@ class CacheMiddleware:
         call = exchange.run(self.app, scope, shared_receive(receive, flight))
         await lead(cache, exchange, flight, send, flown(cache, flight_key, flight, call))
 
-    async def _pass_on(self, scope: Scope, receive: Receive, send: Send, key: CacheKey) -> None:
-        """Call the app for what lately proved uncacheable."""
-        cache = self.cache
-
-        def make() -> Exchange:
-            return Exchange(
-                cache,
-                None,
-                key=key,
-                method=scope["method"],
-                headers=scope["headers"],
-                request_time=cache.clock(),
-                client=send,
-                reply=None,
-            )
-
-        passing = PassOn(send, cache.options.targets, make)
-        try:
-            await self.app(scope, receive, passing.send)
-        except Exception as error:
-            if passing.exchange is not None:
-                await passing.exchange.crashed(error)
-            raise
-        if passing.exchange is not None:
-            await passing.exchange.returned()
+    async def other_scope(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a scope that is not HTTP."""
+        await self.app(scope, receive, send)
 
     def _note_age(self, entry: StoredResponse, now: float, second: int) -> None:
         options = self.cache.options

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from .._asgi import Message, RawHeaders, Send
+from .._asgi import Message, RawHeaders, Scope, Send
+from ..events import CacheKey
+from .cache import Cache
 from .exchange import OPT_IN, Exchange
+from .forward import header_lines
 from .policy.control import parse_response_control
 from .policy.fields import OWN_TARGET
 
@@ -35,12 +36,13 @@ def may_opt_in(headers: RawHeaders, targets: tuple[bytes, ...]) -> bool:
 class PassOn:
     """Forwards the messages of one response; if the response may be kept after all, an exchange takes over."""
 
-    __slots__ = ("_make", "_send", "_targets", "exchange")
+    __slots__ = ("_cache", "_key", "_scope", "_send", "exchange")
 
-    def __init__(self, send: Send, targets: tuple[bytes, ...], make: Callable[[], Exchange]) -> None:
+    def __init__(self, cache: Cache, key: CacheKey, scope: Scope, send: Send) -> None:
+        self._cache = cache
+        self._key = key
+        self._scope = scope
         self._send = send
-        self._targets = targets
-        self._make = make
         self.exchange: Exchange | None = None
 
     async def send(self, message: Message) -> None:
@@ -49,11 +51,19 @@ class PassOn:
             await self.exchange.send(message)
             return
         if message["type"] == "http.response.start":
-            headers = message.get("headers", ())
-            if type(headers) is not list:
-                message = {**message, "headers": (headers := list(headers))}
-            if headers and may_opt_in(headers, self._targets):
-                self.exchange = self._make()
+            message, headers = header_lines(message)
+            if headers and may_opt_in(headers, self._cache.options.targets):
+                cache, scope = self._cache, self._scope
+                self.exchange = Exchange(
+                    cache,
+                    None,
+                    key=self._key,
+                    method=scope["method"],
+                    headers=scope["headers"],
+                    request_time=cache.clock(),
+                    client=self._send,
+                    reply=None,
+                )
                 await self.exchange.send(message)
                 return
         await self._send(message)

@@ -296,7 +296,7 @@ class Responder:
             if exchange.must_repeat:
                 exchange.begin_again()
                 scope["headers"] = conditional_headers(self._headers, ())
-                await exchange.run(self._app, scope, receive)
+                await exchange.run(self._app, scope, _request_of(self._body, receive))
         finally:
             scope["headers"] = self._headers
 
@@ -435,8 +435,8 @@ async def _progress(flight: Flight[StoredResponse]) -> bool:
     return True
 
 
-def _request_of(body: bytes) -> Receive:
-    """Return a `receive` that gives *body* and never disconnects."""
+def _request_of(body: bytes, then: Receive | None = None) -> Receive:
+    """Return a `receive` that gives *body*, and after that what *then* gives, or nothing for ever."""
     sent = False
 
     async def receive() -> Message:
@@ -444,6 +444,8 @@ def _request_of(body: bytes) -> Receive:
         if not sent:
             sent = True
             return {"type": "http.request", "body": body, "more_body": False}
+        if then is not None:
+            return await then()
         await asyncio.Event().wait()
         raise AssertionError("unreachable")
 

@@ -72,9 +72,9 @@ class Terms:
             raise RuleError("statuses", given, "give a list, such as [200]")
         statuses = tuple(given)
         for status in statuses:
-            # §3: 1xx is not final, 206 and 304 are never stored as they are.
-            if not isinstance(status, int) or not 200 <= status <= 599 or status in (206, 304):
-                raise RuleError("statuses", status, "give final statuses of 200 to 599 other than 206 and 304")
+            # 1xx is not final, and the others answer a precondition or a range of one request.
+            if not isinstance(status, int) or not 200 <= status <= 599 or status in (206, 304, 412, 416):
+                raise RuleError("statuses", status, "give final statuses other than 206, 304, 412 and 416")
         fix(self, "statuses", statuses)
         vary = _names("vary", self.vary, "request field names")
         for name in vary:

@@ -16,9 +16,9 @@ from .entry import OVERHEAD, StoredResponse, weigh
 class Variants:
     """Stands under the key of a URI whose responses vary, and says how to find them (RFC 9111 §4.1).
 
-    `names` are the lists of request fields that responses named in Vary, newest first. `generation` is part of
-    every variant's own key, so that dropping this one record makes all variants unreachable at once. `listed`
-    are the keys of the variants, oldest first, so that their number can be bounded.
+    `names` are the lists of request fields that responses named in Vary, newest first, and an empty one last.
+    `generation` is part of every variant's own key, so that dropping this one record makes all variants unreachable at
+    once. `listed` are the keys of the variants, oldest first, so that their number can be bounded.
     """
 
     key: CacheKey
@@ -29,9 +29,10 @@ class Variants:
     size: int = field(init=False)
 
     def __post_init__(self) -> None:
-        # A listed key shares its first parts with this one; its own parts live on here when the variant is evicted.
-        own = len(self.key)
-        weight = OVERHEAD // 2 + weigh(self.key) + weigh(self.names) + sum(64 + weigh(key[own:]) for key in self.listed)
+        # Listed keys share their parts with this record, but for the last: what a request sent, which only they keep
+        # alive when the variant has been evicted.
+        listed = sum(128 + weigh(key[-1]) for key in self.listed)
+        weight = OVERHEAD // 3 + weigh(self.key) + weigh(self.names) + listed
         object.__setattr__(self, "size", weight)
 
 

@@ -22,6 +22,9 @@ UNDERSTOOD = frozenset(
 )
 """Final statuses whose requirements on caches this cache meets (§3, must-understand); 206 and 304 are not stored."""
 
+NEVER = frozenset({206, 304, 412, 416})
+"""Statuses that answer a precondition or a range of one request, and say nothing to another."""
+
 EVENT_STREAM = b"text/event-stream"
 
 
@@ -63,7 +66,7 @@ def storability(
     """
     control = fields.control
     status = fields.status
-    if status < 200 or status in (206, 304):
+    if status < 200 or status in NEVER:
         return NotStorable("status")
     # §5.2.2.3: must-understand overrides no-store for a status that is understood, and only for that.
     if control.must_understand:

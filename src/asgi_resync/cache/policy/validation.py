@@ -62,10 +62,13 @@ NOT_MODIFIED_FIELDS = frozenset(
 Verdict = Literal["proceed", "not-modified", "precondition-failed"]
 
 
-def evaluate(headers: RawHeaders, etag: bytes | None, last_modified: float | None, now: float) -> Verdict:
+def evaluate(
+    headers: RawHeaders, etag: bytes | None, last_modified: float | None, now: float, *, date: float | None = None
+) -> Verdict:
     """Evaluate the preconditions of a GET or HEAD against a representation, in the order of RFC 9110 §13.2.2.
 
-    Meant for a representation that would be answered with 200.
+    Meant for a representation that would be answered with 200. *date* is that of a stored response, which
+    If-Modified-Since is compared with where there is no Last-Modified (RFC 9111 §4.3.2).
     """
     if_match = values(headers, b"if-match")
     if if_match:
@@ -75,17 +78,18 @@ def evaluate(headers: RawHeaders, etag: bytes | None, last_modified: float | Non
     else:
         since = values(headers, b"if-unmodified-since")
         if len(since) == 1 and last_modified is not None:
-            date = http_date(since[0], now)
-            if date is not None and last_modified > date:
+            limit = http_date(since[0], now)
+            if limit is not None and last_modified > limit:
                 return "precondition-failed"
     if_none_match = values(headers, b"if-none-match")
     if if_none_match:
         # §13.1.2: weak comparison, and If-Modified-Since does not count beside it.
         return "not-modified" if matches(if_none_match, etag, strong=False) else "proceed"
     since = values(headers, b"if-modified-since")
-    if len(since) == 1 and last_modified is not None:
-        date = http_date(since[0], now)
-        if date is not None and last_modified <= date:
+    modified = last_modified if last_modified is not None else date
+    if len(since) == 1 and modified is not None:
+        asked = http_date(since[0], now)
+        if asked is not None and modified <= asked:
             return "not-modified"
     return "proceed"
 
