@@ -8,15 +8,15 @@ from typing import TypeAlias
 from urllib.parse import unquote
 
 from tests.conformance.judge import Seen, Verdict, judge
-from tests.conformance.model import NUMBER, Case, Exchange, Fault, Place
+from tests.conformance.model import NUMBER, Case, Exchange, Fault, Fields, Place
 from tests.conformance.origin import BODILESS, Play
 
-from asgi_resync._asgi import ASGIApp, Clock, Message, Receive, Scope, Send
+from asgi_resync._asgi import ASGIApp, Clock, Message, RawHeaders, Receive, Scope, Send
 
 START = 1_800_000_000.25
 SETTLE = 50
 """Turns of the loop given to work in the background after each exchange."""
-PATIENCE = 5.0
+PATIENCE = 2.0
 """Seconds after which an exchange counts as hung."""
 
 Wrap: TypeAlias = Callable[[Mapping[str, str], Clock, ASGIApp], ASGIApp]
@@ -63,14 +63,22 @@ class OriginApp:
         self.clock.now += answer.delay
         if answer.fault is Fault.CLOSE:
             raise ConnectionResetError("the origin closed the connection")
-        headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in answer.fields]
+        headers = _encoded(answer.fields)
         if answer.length is not None and not any(name == b"content-length" for name, _ in headers):
             headers.append((b"content-length", str(answer.length).encode()))
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        start: Message = {"type": "http.response.start", "status": answer.status, "headers": headers}
+        await send({**start, "trailers": True} if answer.trailers else start)
         if answer.fault in (Fault.CUT, Fault.CUT_CHUNKED):
             await send({"type": "http.response.body", "body": answer.body, "more_body": True})
             raise ConnectionResetError("the origin closed the connection within the body")
         await send({"type": "http.response.body", "body": answer.body, "more_body": False})
+        if answer.trailers:
+            trailers = _encoded(answer.trailers)
+            await send({"type": "http.response.trailers", "headers": trailers, "more_trailers": False})
+
+
+def _encoded(fields: Fields) -> RawHeaders:
+    return [(name.lower().encode(), value.encode("latin-1")) for name, value in fields]
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:
@@ -91,7 +99,10 @@ async def play_case(case: Case, wrap: Wrap) -> Verdict:
     async with _Lifespan(app):
         for number, exchange in enumerate(case.exchanges, 1):
             scope = _scope(place, number, exchange, clock.now)
-            seen.append(await asyncio.wait_for(_ask(app, scope, exchange.content), PATIENCE))
+            try:
+                seen.append(await asyncio.wait_for(_ask(app, scope, exchange.content), PATIENCE))
+            except TimeoutError:
+                seen.append(Seen(status=504, fields=(), body=b"", broken="hung"))
             for _ in range(SETTLE):
                 await asyncio.sleep(0)
             clock.now += exchange.pause
@@ -125,7 +136,7 @@ def _scope(place: Place, number: int, exchange: Exchange, now: float) -> Scope:
         "client": ("192.0.2.1", 4711),
         "server": ("cache.test", 80),
         "state": {},
-        "extensions": {},
+        "extensions": {"http.response.trailers": {}} if exchange.trailers else {},
     }
 
 

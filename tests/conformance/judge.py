@@ -128,6 +128,10 @@ def _problems(play: Play, number: int, exchange: Exchange, response: Seen) -> It
         yield f"status {response.status}, not {' or '.join(map(str, exchange.statuses))}"
     if exchange.body_seen is not None and response.body != exchange.body_seen.encode():
         yield f"body {response.body!r}, not {exchange.body_seen!r}"
+    if exchange.part_seen is not None and response.status == 206 and response.body != exchange.part_seen.encode():
+        yield f"part {response.body!r}, not {exchange.part_seen!r}"
+    if exchange.body_unseen is not None and response.body == exchange.body_unseen.encode():
+        yield f"body {response.body!r}"
     if exchange.age is not None:
         value = response.joined("Age")
         least, most = exchange.age
@@ -151,7 +155,7 @@ def _unsound(play: Play, number: int, exchange: Exchange, response: Seen) -> Ite
         yield f"broken response: {response.broken}"
     if source is None or exchange.method == "HEAD" or play.exchange(source).fault is not Fault.NONE:
         return
-    if response.status in (*BODILESS, 206) or response.status != play.exchange(source).status:
+    if response.status in (*BODILESS, 206, 416) or response.status != play.exchange(source).status:
         return
     if not 1 <= source <= number or response.body != play.body(source):
         yield f"body {response.body!r} under the fields of exchange {source}"

@@ -77,6 +77,8 @@ class Exchange:
     """None stands for a text that no other exchange has."""
     whole: str | None = None
     """The body of the 200 that a 206 becomes if no Range reaches the origin."""
+    trailers: Lines = ()
+    """Trailer fields; in one process only."""
     fault: Fault = Fault.NONE
     delay: float = 0.0
     """Seconds the origin takes to answer."""
@@ -94,6 +96,9 @@ class Exchange:
     at_origin: Lines = ()
     not_at_origin: Lines = ()
     body_seen: str | None = None
+    part_seen: str | None = None
+    """The body if the status is 206."""
+    body_unseen: str | None = None
     age: tuple[int, int] | None = None
     """Least and greatest value of Age."""
     pause: float = 0.0

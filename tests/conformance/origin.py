@@ -7,9 +7,13 @@ from dataclasses import dataclass, field
 from tests.conformance.model import NUMBER, ORIGIN, Case, Exchange, Fault, Fields, Place
 
 BODILESS = frozenset({204, 205, 304})
-ASKED_FOR = frozenset({206, 304, 412, 416})
+ASKED_FOR = {
+    206: frozenset({"range"}),
+    304: frozenset({"if-modified-since", "if-none-match"}),
+    412: frozenset({"if-match", "if-none-match", "if-unmodified-since"}),
+    416: frozenset({"range"}),
+}
 """Statuses that answer a field of the request: a cache may have taken it away, and then the origin says 200."""
-CONDITIONS = frozenset({"if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since", "range"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +35,7 @@ class Answer:
     length: int | None
     fault: Fault
     delay: float
+    trailers: Fields = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -76,7 +81,8 @@ class Play:
 
         lines.append((ORIGIN, str(number)))
         body, status = self.body(number), exchange.status
-        if status in ASKED_FOR and _conditions(self.place.fields(exchange.send, now)) and not _conditions(fields):
+        asking = ASKED_FOR.get(status, frozenset())
+        if _has(self.place.fields(exchange.send, now), asking) and not _has(fields, asking):
             status = 200
             body = body if exchange.whole is None else exchange.whole.encode()
             lines = [(name, value) for name, value in lines if name.lower() != "content-range"]
@@ -89,7 +95,13 @@ class Play:
         elif exchange.fault is Fault.CUT_CHUNKED:
             body, length = body[: len(body) // 2], None
         return Answer(
-            status=status, fields=tuple(lines), body=body, length=length, fault=exchange.fault, delay=exchange.delay
+            status=status,
+            fields=tuple(lines),
+            body=body,
+            length=length,
+            fault=exchange.fault,
+            delay=exchange.delay,
+            trailers=self.place.fields(exchange.trailers, now),
         )
 
     def _is_current(self, fields: Fields, number: int) -> bool:
@@ -101,5 +113,5 @@ class Play:
         return given.get("if-modified-since") in dates
 
 
-def _conditions(fields: Fields) -> bool:
-    return any(name.lower() in CONDITIONS for name, _ in fields)
+def _has(fields: Fields, names: frozenset[str]) -> bool:
+    return any(name.lower() in names for name, _ in fields)

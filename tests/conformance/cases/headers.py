@@ -101,6 +101,12 @@ CASES = (
         Exchange(answer=(FRESH, "A-Test: 1", "A-Test: 2"), want=("A-Test: 1, 2",)),
     ),
     case(
+        "trailers-apart-from-headers", REQUIRED, STORING,
+        Exchange(answer=(FRESH,), trailers=("A-Test: 1",)),
+        Exchange(answer=(FRESH,), unwanted=("A-Test",)),
+        on_wire=False,
+    ),
+    case(
         "headers-empty-value", REQUIRED, STORING,
         Exchange(answer=(FRESH, "A-Test:")), Exchange(answer=(FRESH, "A-Test:"), want=("A-Test",)),
     ),

@@ -96,6 +96,14 @@ CASES = (
         Exchange(served=1, age=(0, 3)),
     ),
     case(
+        "stale-while-revalidate-vary", OPTIMAL, "9111 §4.3.1",
+        Exchange(send=("Foo: 1",), answer=("Cache-Control: max-age=1, stale-while-revalidate=60", "Vary: Foo"),
+                 pause=PAUSE),
+        Exchange(send=("Foo: 1",), answer=("Cache-Control: max-age=60", "Vary: Foo"), served=1, pause=1.0,
+                 at_origin=("Foo: 1",)),
+        Exchange(send=("Foo: 1",), served=2),
+    ),
+    case(
         "stale-while-revalidate-500", OPTIMAL, SWR,
         Exchange(answer=("Cache-Control: max-age=1, stale-while-revalidate=60",), pause=PAUSE),
         Exchange(status=500, served=1, pause=1.0),

@@ -233,6 +233,13 @@ CASES = (
         Exchange(answer=(LONG, 'ETag: "other"', "Test-Header: new"), validates=True, served=2, statuses=(200,)),
     ),
     case(
+        "304-updates-the-selected-only", REQUIRED, FRESHENING,
+        Exchange(send=("Foo: 1",), answer=(SHORT, "Vary: Foo", 'ETag: "one"')),
+        Exchange(send=("Foo: 2",), answer=(SHORT, "Vary: Foo", 'ETag: "two"'), pause=PAUSE),
+        Exchange(send=("Foo: 1",), answer=(LONG, "Vary: Foo", 'ETag: "one"', "A-Test: 1"), validates=True),
+        Exchange(send=("Foo: 2",), answer=(LONG, "Vary: Foo", 'ETag: "two"'), validates=True, unwanted=("A-Test",)),
+    ),
+    case(
         "304-weak-etag", OPTIMAL, FRESHENING,
         Exchange(answer=(SHORT, 'ETag: W/"abc"'), pause=PAUSE),
         Exchange(answer=(LONG, 'ETag: W/"abc"'), validates=True, served=1),

@@ -135,6 +135,12 @@ CASES = (
         Exchange(send=("Foo: 3",), expect=CACHED, served=2),
     ),
     case(
+        "vary-prefers-one-with-vary", OPTIMAL, VARY,
+        Exchange(send=A1, answer=ABOUT_FOO, pause=1.0),
+        Exchange(send=A2, answer=(FRESH,), expect=NOT_CACHED),
+        Exchange(send=A1, answer=ABOUT_FOO, served=1),
+    ),
+    case(
         "vary-most-recent", REQUIRED, "9111 §4",
         Exchange(send=(*A1, *B1), answer=ABOUT_FOO, pause=2.0),
         Exchange(send=(*A2, *B1), answer=(FRESH, "Vary: Bar"), expect=NOT_CACHED),

@@ -1,0 +1,1 @@
+"""RFC 9111, section by section, as tables of statements."""
