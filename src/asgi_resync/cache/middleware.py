@@ -22,7 +22,7 @@ from .passing import PassOn
 from .policy.invalidation import SAFE_METHODS, invalidates, same_origin_targets
 from .policy.validation import PRECONDITIONS
 from .responder import NO_SPECIAL, Responder
-from .rules import BODY_METHODS, CacheRule
+from .rules import BODY_METHODS, CacheRule, url_in_key
 from .store import Record, Variants
 
 SPECIAL = PRECONDITIONS | UNKEYED | {
@@ -113,7 +113,7 @@ class CacheMiddleware:
                         )
                         await send({"type": "http.response.body", "body": record.body if method == "GET" else b""})
                         return
-            elif rule is None and key in cache.passing and cache.passes(key, cache.clock()):
+            elif rule is None and key in cache.passing and method == "GET" and cache.passes(key, cache.clock()):
                 passing = PassOn(cache, key, scope, send)
                 try:
                     await self.app(scope, receive, passing.send)
@@ -158,8 +158,7 @@ class CacheMiddleware:
         await self.app(scope, receive, send)
 
     def _note_age(self, entry: StoredResponse, now: float, second: int) -> None:
-        options = self.cache.options
-        entry.age_fields = age_fields(entry, now, options.name.encode() if options.status_field else None)
+        entry.age_fields = age_fields(entry, now, self.cache.options.status_name(entry.key))
         entry.age_second = second
 
     def _variant(self, index: Variants, headers: RawHeaders) -> Record | None:
@@ -274,7 +273,7 @@ class CacheMiddleware:
             raw_path = scope.get("raw_path") or raw_path_of(scope["path"])
             target = f"{key[0]}://{host.decode('latin-1')}{raw_path.decode('latin-1')}"
             for url in same_origin_targets(target, references):
-                await self.cache.invalidate(key_of_url(url))
+                await self.cache.invalidate(key_of_url(url_in_key(url, self.rules)))
 
 
 def _host(scope: Scope) -> bytes:
