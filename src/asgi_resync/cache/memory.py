@@ -49,11 +49,13 @@ class MemoryStore:
     nothing. So that one of *max_record* bytes is not refused, there are fewer than *shards* shards where *max_bytes*
     or *max_entries* are small: 64 MiB make 7, 10 MiB make 1.
 
-    What shards buy: a put or a sweep of one shard has less to go through, and threads that write wait for each other
-    only if they hit the same shard. What they do not buy: one event loop is no faster with them, as a section without
-    `await` is never contended, and they cost up to 0.3 points of hit ratio. Reads take no lock and know no shards:
-    one index serves all of them, since finding the shard first takes 1.7 times as long.
-    Measured by `python tests/benchmarks/memory_store.py` and `python tests/benchmarks/hit_ratio.py`.
+    What shards buy: each holds its lock for a part of the records only, so that of threads that write or clear, those
+    at other shards do not wait. What they do not buy: one event loop is no faster with them, as a section without
+    `await` is never contended; nor, under the GIL, are threads (a put takes as long with four threads and 1 shard as
+    with 8). They cost up to 0.3 points of hit ratio. What bounds the work of one step is not them but budgets: of a
+    sweep, and of an eviction (`MAX_REPRIEVES`). Reads take no lock and know no shards: one index serves them all,
+    since finding the shard first takes 1.8 times as long.
+    Measured by `python -m tests.benchmarks.memory_store` and `python -m tests.benchmarks.hit_ratio`.
 
     Any thread may call any method. The store is bound to no event loop and may be used again after `aclose()`.
     """
