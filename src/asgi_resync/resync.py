@@ -19,7 +19,7 @@ from .cache.cache import Cache
 from .cache.memory import MemoryStore
 from .cache.middleware import CacheMiddleware
 from .cache.options import CacheOptions
-from .cache.rules import CacheRule
+from .cache.rules import CacheRule, url_in_key
 from .cache.sweep import sweep_forever
 from .errors import AlreadyWrapped, RuleError
 from .events import Listener, guarded
@@ -48,6 +48,7 @@ def cache_options(settings: Settings) -> CacheOptions:
         refresh_timeout=cache.refresh_timeout,
         normalize_vary=cache.normalize_vary,
         status_field=cache.status_header,
+        status_key=cache.status_key,
         etag=cache.etag,
         honours_client=cache.client_directives == "honour",
         heuristic=cache.heuristic,
@@ -153,9 +154,10 @@ class Resync:
         everything: bool = False,
         soft: bool = False,
     ) -> None:
-        """Purge by tags, URLs, upstream, or everything; see `Cache.purge`."""
+        """Purge by tags, URLs, upstream, or everything; see `Cache.purge`. The rules say how a query enters the key."""
         upstreams = () if upstream is None else (upstream,)
-        await self.cache.purge(tags=tags, urls=urls, upstreams=upstreams, everything=everything, soft=soft)
+        keyed = urls if isinstance(urls, str) else [url_in_key(url, self.rules) for url in urls]
+        await self.cache.purge(tags=tags, urls=keyed, upstreams=upstreams, everything=everything, soft=soft)
 
     async def start(self) -> None:
         """Start what runs in the background. Nested starts count, so two lifespans around one app do no harm."""

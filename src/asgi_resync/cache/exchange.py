@@ -192,9 +192,9 @@ class Exchange:
             self._not_stored(plan.reason, status)
             if fields.has_own_target:
                 headers = [pair for pair in headers if pair[0].lower() != OWN_TARGET]
-            if terms is not None and options.status_field:
+            if terms is not None and (name := options.status_name(self.key)) is not None:
                 # Somebody asked for it to be cached, so the answer says why it is not.
-                member = forward_member(options.name.encode(), self.forward, detail=plan.reason)
+                member = forward_member(name, self.forward, detail=plan.reason)
                 headers = [*headers, (b"cache-status", member)]
             return "pass", headers
         self._fields, self._plan = fields, plan
@@ -247,7 +247,7 @@ class Exchange:
         message, self._held = self._held, None
         if message is None or self.client is None:
             return
-        fields, options = self._fields, self.cache.options
+        fields = self._fields
         headers: RawHeaders = message["headers"]
         if fields.has_own_target:
             headers = [pair for pair in headers if pair[0].lower() != OWN_TARGET]
@@ -257,9 +257,9 @@ class Exchange:
             and 200 <= fields.status < 300
             and evaluate(self.headers, etag, fields.last_modified, self._call.response_time) == "not-modified"
         )
-        if options.status_field:
+        if (name := self.cache.options.status_name(self.key)) is not None:
             status = fields.status if not_modified or self.candidates else None
-            member = forward_member(options.name.encode(), self.forward, status=status, stored=not self._is_void())
+            member = forward_member(name, self.forward, status=status, stored=not self._is_void())
             extra.append((b"cache-status", member))
         if not_modified:
             lowered = [(name.lower(), value) for name, value in headers]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from ..events import CacheKey
 from .policy.storability import StorageLimits
+from .status import name_with_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,12 +28,19 @@ class CacheOptions:
     refresh_timeout: float = 30.0
     normalize_vary: bool = True
     status_field: bool = True
+    status_key: bool = False
     etag: bool = True
     honours_client: bool = False
     heuristic: bool = False
     targets: tuple[bytes, ...] = ()
     tag_fields: tuple[bytes, ...] = (b"surrogate-key", b"cache-tag")
     set_cookie: Literal["refuse", "strip", "store"] = "refuse"
+
+    def status_name(self, key: CacheKey) -> bytes | None:
+        """Return our name for a Cache-Status member about *key*; None if there is to be none."""
+        if not self.status_field:
+            return None
+        return name_with_key(self.name, key) if self.status_key else self.name.encode("ascii")
 
     @property
     def limits(self) -> StorageLimits:

@@ -215,8 +215,7 @@ class Responder:
         await self._send(body)
 
     def _name(self) -> bytes | None:
-        options = self._cache.options
-        return options.name.encode() if options.status_field else None
+        return self._cache.options.status_name(self._key)
 
     async def _hit(self, entry: StoredResponse, tier: bytes, now: float) -> None:
         if self._cache.emit is not None:

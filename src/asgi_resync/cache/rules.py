@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Literal
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote, unquote_to_bytes, urlsplit, urlunsplit
 
 from ..errors import RuleError
 
@@ -185,6 +185,18 @@ class CacheRule(Terms):
 
 def _name_of(pair: bytes) -> bytes:
     return pair.partition(b"=")[0]
+
+
+def url_in_key(url: str, rules: Iterable[CacheRule]) -> str:
+    """Return *url* with its query as it enters the key of a GET under *rules*."""
+    parts = urlsplit(url)
+    if not parts.query:
+        return url
+    path = unquote(parts.path)
+    rule = next((rule for rule in rules if rule.matches(path, "GET")), None)
+    if rule is None:
+        return url
+    return urlunsplit(parts._replace(query=rule.query_in_key(parts.query.encode()).decode()))
 
 
 def _compile(pattern: str) -> Callable[[str], object | None]:

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import Literal
 
-from .._structured import serialize_token_or_string
+from .._structured import serialize_string, serialize_token_or_string
+from ..events import CacheKey
 
 Forward = Literal["bypass", "method", "uri-miss", "vary-miss", "miss", "request", "stale", "partial"]
+
+
+def name_with_key(name: str, key: CacheKey) -> bytes:
+    """Return *name* with the parameter `key` (§2.7): what stands in *key* for host, path and query."""
+    _, host, raw_path, _, query = key[:5]
+    text = "".join(part.decode("latin-1") for part in (host, raw_path, query and b"?", query) if isinstance(part, bytes))
+    return name.encode("ascii") + b"; key=" + serialize_string(text)
 
 
 def hit_member(name: bytes, ttl: int, detail: bytes) -> bytes:

@@ -156,6 +156,10 @@ class CacheSettings(Room, frozen=True, kw_only=True):
         bool,
         setting("flag", "Send `Cache-Status`, RFC 9211"),
     ] = True
+    status_key: Annotated[
+        bool,
+        setting("flag", "Name the key in `Cache-Status`: host, path and query as they enter it"),
+    ] = False
     name: Annotated[
         str,
         setting(

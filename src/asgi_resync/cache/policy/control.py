@@ -74,7 +74,8 @@ _words = re.compile(_TCHAR + rb"+").findall
 _directive = re.compile(
     rb"(?P<name>" + _TCHAR + rb"+)(?:=(?:(?P<token>" + _TCHAR + rb'+)|"(?P<quoted>(?:[^"\\]|\\.)*+)"))?', re.DOTALL
 ).fullmatch
-_quoted_string = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+# One that is not closed matches to the end, so that nobody searches it again from each of its quotes.
+_quoted_string = re.compile(rb'"(?:[^"\\]++|\\.)*+("|\\?\Z)', re.DOTALL)
 _quoted_pair = re.compile(rb"\\(.)", re.DOTALL)
 
 _SECONDS: Final = frozenset({b"max-age", b"s-maxage", b"stale-while-revalidate", b"stale-if-error"})
@@ -150,7 +151,8 @@ def _directives(lines: Iterable[bytes]) -> _Found:
                 argument = _quoted_pair.sub(rb"\1", quoted)
             found.setdefault(match["name"].lower(), []).append(argument)
         else:
-            for word in _words(_quoted_string.sub(b" ", member)):
+            unquoted = _quoted_string.sub(lambda quoted: b" " if quoted[1] == b'"' else quoted[0], member)
+            for word in _words(unquoted):
                 found.setdefault(word.lower(), []).append(b"")
     return found
 
