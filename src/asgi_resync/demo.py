@@ -254,12 +254,12 @@ nav { display: flex; flex-wrap: wrap; gap: .5rem; margin: 1rem 0 } nav button { 
 nav button:hover { border-color: var(--dim) }
 </style>
 <h1>The plan of a slow scheduler</h1>
-<p>Asked for every second. The scheduler takes 1.5 s for each call, and hears of few.</p>
+<p>This page asks for it every second. The scheduler, slow in every call, hears of few.</p>
 <div class="tiles">
   <div class="card"><small>answered by</small><b id="source">…</b></div>
   <div class="card"><small>in</small><b id="took">…</b></div>
   <div class="card"><small>age</small><b id="age">…</b><div class="bar"><i id="left" style="width:0"></i></div></div>
-  <div class="card"><small>requests / scheduler calls</small><b id="calls">…</b></div>
+  <div class="card"><small>requests / calls</small><b id="calls">…</b></div>
 </div>
 <div class="card"><small>Cache-Status</small><code id="status">…</code></div>
 <nav>

@@ -94,13 +94,16 @@ class Process:
 
 @contextmanager
 def process(command: list[str], port: int, environ: Mapping[str, str] | None = None) -> Iterator[Process]:
-    """Run `python -m` *command* with *environ* on top of this process's environment, and end it at the end."""
+    """Run *command*, a module or a script and its arguments, and end it at the end.
+
+    *environ* comes on top of this process's environment.
+    """
     paths = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     with tempfile.TemporaryDirectory() as directory:
         log = Path(directory) / "log"
         with log.open("wb") as output:
             popen = subprocess.Popen(
-                [sys.executable, "-m", *command],
+                [sys.executable, *(command if command[0].endswith(".py") else ["-m", *command])],
                 env={**os.environ, "PYTHONPATH": paths, "PYTHONUNBUFFERED": "1", **(environ or {})},
                 stdout=output,
                 stderr=subprocess.STDOUT,
