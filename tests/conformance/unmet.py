@@ -21,7 +21,6 @@ UNMET: Mapping[str, str] = MappingProxyType(
         "date-append": "ASGI servers add Date themselves, so a second line would go out; the age is kept all the same.",
         "method-post-content-location": "No response to POST is stored: apps that mean it for GET can be asked by GET.",
         "vary-normalise-lang-select": "Choosing a language for the app needs to know which ones it has.",
-        "vary-prefers-one-with-vary": "A newer response without Vary says that the URI no longer varies, and is believed.",
         "conditional-etag-comma-within": "A malformed list of entity tags is searched for those that are well-formed.",
     }
 )

@@ -153,6 +153,8 @@ TABLE: tuple[Difference, ...] = (
             "vary-normalise-encoding- no-match refused"),
     *differ(NGINX, OURS, "A response with other names in Vary makes earlier ones unreachable.",
             "vary-names-change-kept"),
+    *differ(BOTH, OURS, "A SHOULD: a response that has Vary goes before a newer one that lacks it.",
+            "vary-prefers-one-with-vary"),
     *differ(BOTH, OURS, "The tags of other variants are not offered for validation.", "vary-validate-other-variant"),
     # conditional requests
     *differ(VARNISH, OURS, "Of a list of entity tags only the whole is compared, and * is no wildcard.",
@@ -178,6 +180,8 @@ TABLE: tuple[Difference, ...] = (
     *differ(NGINX, OURS, "A 304 that forbids storing prolongs the stored response.",
             "304-etag-then- no-store private"),
     *differ(BOTH, OURS, "A 304 with another entity tag counts as one for the stored response.", "304-mismatched-etag"),
+    *differ(NGINX, OURS, "A 304 with another entity tag counts as one for the stored response.",
+            "conditional-etag-stale-client-has-new"),
     *differ(VARNISH, EITHER, "A 200 with Content-Range is refused.", "304-etag-keep-Content-Range"),
     *differ(BOTH, EITHER, "A HEAD is sent on as GET and its response kept.", "head-for-head head-200-retain"),
     # invalidation and URIs
