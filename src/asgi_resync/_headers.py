@@ -18,6 +18,9 @@ from asgi_resync._asgi import RawHeaders
 DELTA_SECONDS_MAX: Final = 2**31
 """What a larger number of seconds counts as (RFC 9111 §1.2.2)."""
 
+# Clients choose what is remembered of their fields, so they cannot make it large.
+_LONGEST_REMEMBERED: Final = 256
+
 _OWS: Final = b" \t"
 _TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _token = re.compile(_TOKEN).fullmatch
@@ -77,6 +80,11 @@ def field_names(lines: Iterable[bytes]) -> tuple[bytes, ...] | Wildcard:
 
     A member that cannot be a field name is taken for `*` too, since nobody can tell what the answer varies on.
     """
+    return _field_names(tuple(lines))
+
+
+@lru_cache(maxsize=256)
+def _field_names(lines: tuple[bytes, ...]) -> tuple[bytes, ...] | Wildcard:
     names = {name.lower() for line in lines for part in line.split(b",") if (name := part.strip(_OWS))}
     if b"*" in names or not all(_token(name) for name in names):
         return Wildcard.ANY
@@ -194,12 +202,22 @@ def entity_tags(lines: Iterable[bytes]) -> list[EntityTag] | Wildcard:
     """
     tags: list[EntityTag] = []
     for line in lines:
-        for match in _tag_members(line):
-            if opaque := match["opaque"]:
-                tags.append(EntityTag(opaque, match["weak"] is not None))
-            elif malformed := match["malformed"].strip(_OWS):
-                tags.append(EntityTag(malformed, weak=False))
+        tags += _remembered_tags(line) if len(line) <= _LONGEST_REMEMBERED else _tags(line)
     return Wildcard.ANY if tags and all(tag.opaque == b"*" for tag in tags) else tags
+
+
+def _tags(line: bytes) -> tuple[EntityTag, ...]:
+    tags: list[EntityTag] = []
+    for match in _tag_members(line):
+        if opaque := match["opaque"]:
+            tags.append(EntityTag(opaque, match["weak"] is not None))
+        elif malformed := match["malformed"].strip(_OWS):
+            tags.append(EntityTag(malformed, weak=False))
+    return tuple(tags)
+
+
+# A revalidating browser sends the same line again and again; parsed anew it would be most of the cost of a 304.
+_remembered_tags = lru_cache(maxsize=1024)(_tags)
 
 
 def strong_match(one: EntityTag, other: EntityTag) -> bool:
@@ -215,7 +233,6 @@ def weak_match(one: EntityTag, other: EntityTag) -> bool:
 # Quality values, RFC 9110 §12.4.2
 
 _weighted = re.compile(rb"(" + _TOKEN + rb")(?:[ \t]*+;[ \t]*+[qQ]=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?))?").fullmatch
-_LONGEST_NORMALIZED: Final = 256
 
 
 def qualities(value: bytes) -> list[tuple[bytes, float]] | None:
@@ -239,7 +256,7 @@ def normalize_accept_encoding(value: bytes | None) -> bytes | None:
     No field (`None`) and an empty one (`b""`) differ in meaning and stay apart. A malformed value, one that names a
     coding twice, and one over 256 bytes come back as they are.
     """
-    if value is None or len(value) > _LONGEST_NORMALIZED:
+    if value is None or len(value) > _LONGEST_REMEMBERED:
         return value
     return _normalized(value, _by_weight_and_name)
 
@@ -250,7 +267,7 @@ def normalize_accept_language(value: bytes | None) -> bytes | None:
     §12.5.4: some recipients take the order of languages of one weight as descending priority, so it is kept.
     The rest is as in `normalize_accept_encoding`.
     """
-    if value is None or len(value) > _LONGEST_NORMALIZED:
+    if value is None or len(value) > _LONGEST_REMEMBERED:
         return value
     return _normalized(value, _by_weight)
 
