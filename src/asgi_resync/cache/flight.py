@@ -94,8 +94,13 @@ class Flights(Generic[T]):
         return len(self._aloft)
 
     def find(self, key: FlightKey) -> Flight[T] | None:
-        """Return the flight under way for *key*."""
-        return self._aloft.get(key)
+        """Return the flight under way for *key*, None also if it has failed or its loop is gone: begin another then."""
+        flight = self._aloft.get(key)
+        # A failed leader may still be sending its error, for as long as its client likes.
+        if flight is not None and (flight.state == "failed" or flight.loop.is_closed()):
+            self.end(key, flight)
+            return None
+        return flight
 
     def begin(self, key: FlightKey, loop: asyncio.AbstractEventLoop, attempt: int = 1) -> Flight[T]:
         """Enter a flight for *key*, in place of any other."""
@@ -110,6 +115,8 @@ class Flights(Generic[T]):
 
     def void(self, primary: Hashable) -> None:
         """Let no flight for *primary* be kept or joined any more: what it was asked for has changed since."""
-        for key, flight in [(key, flight) for key, flight in self._aloft.items() if key[0] == primary]:
-            flight.void = True
-            self.end(key, flight)
+        # The list is made in one step, since another thread may begin a flight meanwhile.
+        for key, flight in list(self._aloft.items()):
+            if key[0] == primary:
+                flight.void = True
+                self.end(key, flight)
