@@ -194,12 +194,15 @@ async def request(
 def http_scope(method: str = "GET", path: str = "/", *, headers: Headers = (), **more: object) -> Scope:
     """Return the scope of a request; *path* may hold a query, and *more* goes in last.
 
-    Unless *headers* name a host, it is `testserver`; a host of `""` leaves the line out.
+    Unless *headers* name a host, it is `testserver`; one host of `""` leaves the line out.
     """
     target, _, query = path.partition("?")
     lines = raw_headers(headers)
-    if all(name != b"host" for name, _ in lines):
+    hosts = [value for name, value in lines if name == b"host"]
+    if not hosts:
         lines.insert(0, (b"host", b"testserver"))
+    elif hosts == [b""]:
+        lines = [pair for pair in lines if pair[0] != b"host"]
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.4"},
@@ -210,7 +213,7 @@ def http_scope(method: str = "GET", path: str = "/", *, headers: Headers = (), *
         "raw_path": target.encode("latin-1"),
         "query_string": query.encode("latin-1"),
         "root_path": "",
-        "headers": [pair for pair in lines if pair != (b"host", b"")],
+        "headers": lines,
         "client": ("127.0.0.1", 50000),
         "server": ("testserver", 80),
         "state": {},

@@ -199,7 +199,12 @@ class Exchange:
             return "pass", headers
         self._fields, self._plan = fields, plan
         if self.flight is not None:
-            self.flight.decide((plan.vary, self._variant(plan.vary)))
+            lives = (call.lifetime is not None and call.lifetime.seconds > 0) or call.windows[0] > 0
+            if lives and not fields.control.no_cache:
+                self.flight.decide((plan.vary, self._variant(plan.vary)))
+            else:
+                # Each of those who wait must ask for itself, so they need not wait for the body.
+                self.flight.turn_back()
         self.cache.forget_pass(self.key)
         return "copy", headers
 
@@ -384,7 +389,7 @@ class Exchange:
         if self.cache.emit is not None:
             self.cache.emit(RefreshFailed(key=self.key, route=entry.route, cause=cause))
         if self.flight is not None:
-            self.flight.land(entry)
+            self.flight.land(entry, is_fallback=True)
         if self.reply is not None:
             await self.reply(entry, "if-error")
 
@@ -430,14 +435,14 @@ class Exchange:
             await self._release(self._fields.etag)
 
     def _not_stored(self, reason: str, status: int) -> None:
-        if status >= 500:
-            # An error that is not to be kept is no reason to let everybody at the app at once.
+        if status >= 500 or reason == "incomplete":
+            # A failure is no reason to let everybody at the app at once.
             self._fail()
         else:
             self._turn_back()
             # A marked handler is asked anew each time: only running it shows its terms.
             if reason in LASTING and (self._mark is None or self._mark.terms is None):
-                self.cache.remember_pass(self.key, self.request_time)
+                self.cache.remember_pass(self.key, self.cache.clock())
         if self.cache.emit is not None:
             self.cache.emit(NotStored(key=self.key, route=getattr(self._rule, "pattern", ""), reason=reason))
 

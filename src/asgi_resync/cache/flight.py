@@ -26,7 +26,9 @@ class Flight(Generic[T]):
     `failed`: there is no usable response; one successor may try.
     """
 
-    __slots__ = ("_waiters", "attempt", "followers", "is_sending", "loop", "result", "state", "terms", "void")
+    __slots__ = (
+        "_waiters", "attempt", "followers", "is_fallback", "is_sending", "loop", "result", "state", "terms", "void",
+    )  # fmt: skip
 
     def __init__(self, loop: asyncio.AbstractEventLoop, attempt: int = 1) -> None:
         self.loop = loop
@@ -34,6 +36,8 @@ class Flight(Generic[T]):
         self.state: State = "aloft"
         self.terms: object = None
         self.result: T | None = None
+        self.is_fallback = False
+        """True if the result is what was kept for the case of an error, which has come."""
         self.followers = 0
         """Requests that follow it, whether they wait at this moment or are about to look again."""
         self.is_sending = False
@@ -56,9 +60,10 @@ class Flight(Generic[T]):
         self.terms = terms
         self._become("decided")
 
-    def land(self, result: T) -> None:
+    def land(self, result: T, *, is_fallback: bool = False) -> None:
         """Give *result* to those who wait."""
         self.result = result
+        self.is_fallback = is_fallback
         self._become("landed")
 
     def turn_back(self) -> None:

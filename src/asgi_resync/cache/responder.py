@@ -28,6 +28,10 @@ Special: TypeAlias = Mapping[bytes, bytes]
 """The request fields that change what may be done, by name."""
 
 MAX_CANDIDATES = 16
+MAX_HOPS = 4
+"""An app that varies on ever other fields sends those who wait from flight to flight; after that many they go alone."""
+
+Outcome: TypeAlias = Literal["answered", "alone", "failed", "stalled", "outdated"]
 STALL_SECONDS = 0.5
 """How long those who wait bear with a leader whose client takes nothing."""
 NO_SPECIAL: Special = {}
@@ -128,14 +132,19 @@ class Responder:
         if directives is not None and directives.only_if_cached:
             await self._gateway_timeout()
             return
-        if cache.emit is not None:
-            cache.emit(CacheMiss(key=self._key, route=self._route, reason=self._forward))
-        if b"range" in self._special or (directives is not None and directives.no_store):
-            # A part is never stored, and neither is the answer to a request that forbids it (§5.2.1.5).
+        if directives is not None and directives.no_store:
+            # §5.2.1.5: the answer to a request that forbids it is not stored.
+            self._missed()
             await self._app(self._scope, self._receive, consume_target(self._send))
         elif self._method == "HEAD":
+            self._missed()
             await self._head(entry)
-        elif self._goes_alone(now):
+        elif b"range" in self._special:
+            # Asked as the client asks: a part is passed on, and an app that answers with the whole fills the store.
+            self._missed()
+            await self._exchange(None, (), None).run(self._app, self._scope, self._receive)
+        elif self._goes_alone(now, entry):
+            self._missed()
             await self._fly(self._exchange(None, candidates, fallback), self._receive)
         else:
             await self._join(candidates, fallback)
@@ -144,8 +153,15 @@ class Responder:
     def _route(self) -> str:
         return getattr(self._rule, "pattern", "")
 
-    def _goes_alone(self, now: float) -> bool:
+    def _missed(self) -> None:
+        if self._cache.emit is not None:
+            self._cache.emit(CacheMiss(key=self._key, route=self._route, reason=self._forward))
+
+    def _goes_alone(self, now: float, entry: StoredResponse | None) -> bool:
         if b"authorization" in self._special or self._cache.passes(self._key, now):
+            return True
+        if entry is not None and (entry.always_validate or not (entry.lifetime or entry.stale_while_revalidate)):
+            # What the app says to another is no answer to this request (§5.2.2.4), so it is not waited for.
             return True
         if self._control is not None and self._control.no_cache:
             # It wants the app's own word, not that of a call which began before it.
@@ -304,9 +320,11 @@ class Responder:
         cache = self._cache
         loop = asyncio.get_running_loop()
         key = self._found_key
-        while True:
+        hops = 0
+        while hops < MAX_HOPS:
             flight = cache.flights.find(key)
             if flight is None:
+                self._missed()
                 await self._lead(key, cache.flights.begin(key, loop, self._attempt), candidates, fallback)
                 return
             if flight.loop is not loop:
@@ -316,18 +334,20 @@ class Responder:
                 return
             if outcome == "alone" or (outcome == "failed" and flight.attempt >= MAX_ATTEMPTS):
                 break
-            if outcome == "stalled":
-                continue
-            if isinstance(outcome, str):
+            if outcome == "outdated":
+                cache.flights.end(key, flight)
+            elif outcome == "failed":
                 self._attempt = flight.attempt + 1
-            else:
+            elif not isinstance(outcome, str):
                 key = outcome
+                hops += 1
                 self._forward = "vary-miss"
+        self._missed()
         await self._fly(self._exchange(None, candidates, fallback), self._receive)
 
     async def _follow(
         self, key: FlightKey, flight: Flight[StoredResponse]
-    ) -> Literal["answered", "alone", "failed", "stalled"] | FlightKey:
+    ) -> Outcome | FlightKey:
         """Wait for *flight*. Returns what came of it, or the key of the flight that fits better."""
         flight.followers += 1
         try:
@@ -351,26 +371,29 @@ class Responder:
         entry = flight.result
         if flight.state != "landed" or entry is None:
             return "alone"
-        return "answered" if await self._share(entry) else "alone"
+        return await self._share(entry, is_fallback=flight.is_fallback)
 
-    async def _share(self, entry: StoredResponse) -> bool:
+    async def _share(self, entry: StoredResponse, *, is_fallback: bool) -> Outcome:
         """Answer with what a flight brought, if it may answer this request too."""
         now = self._cache.clock()
         standing = self._cache.ledger.standing(entry)
-        if standing == "purged" and entry.epoch != self._epoch:
-            return False
+        if is_fallback:
+            marked = standing.at if isinstance(standing, MarkedStale) else None
+            if standing == "purged" or not may_serve_if_error(entry, now, self._control, marked_stale_at=marked):
+                return "alone"
+            await self._stale(entry, "if-error", now)
+            return "answered"
+        if standing != "good" and entry.epoch < self._epoch:
+            # Purged after the app was asked and before this request came, which wants what is true since.
+            return "outdated"
         match reuse(entry, now, self._control):
             case Fresh():
                 await self._collapsed(entry, now)
-                return True
             case ServeStale(reason=reason):
                 await self._stale(entry, reason, now)
-                return True
             case AskApp():
-                if may_serve_if_error(entry, now, self._control):
-                    await self._stale(entry, "if-error", now)
-                    return True
-                return False
+                return "alone"
+        return "answered"
 
     async def _lead(
         self,
