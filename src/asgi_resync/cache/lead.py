@@ -53,6 +53,9 @@ async def lead(
                 # Others wait: the call goes on without its client, owned by the cache.
                 exchange.client = None
                 raise
+            if task.done():
+                # The app has ended and does not hear of it, so its caller must.
+                raise
             await _cancelled(task)
             if task.cancelled():
                 raise
