@@ -17,6 +17,7 @@ from .flight import Flights
 from .keys import key_of_url, variant_key
 from .memory import MemoryStore
 from .options import CacheOptions
+from .policy.storability import Storable, storability
 from .policy.validation import describes
 from .rules import NO_TERMS, Terms, upstream_tag
 from .store import Record, Store, Variants
@@ -27,6 +28,7 @@ _log = logging.getLogger("asgi_resync")
 MAX_PASSES = 4096
 PASS_SECONDS = 10.0
 MAX_NAME_LISTS = 4
+MAX_DROPS = 4096
 REFRESH_PAUSE = 1.0
 """Seconds after a failed refresh in which no other is tried: a weak app is not asked at the pace of the hits."""
 
@@ -53,6 +55,10 @@ class Cache:
         self.ledger = PurgeLedger()
         self.flights: Flights[StoredResponse] = Flights()
         self.passing: dict[CacheKey, float] = {}
+        self.drops = 0
+        """How many keys were dropped so far: a moment in the order of drops."""
+        self._dropped: dict[CacheKey, int] = {}
+        self._forgotten = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._generation = 0
         self._seed = os.urandom(6).hex()
@@ -97,10 +103,12 @@ class Cache:
                 self.emit(Purged(scope="url", name=url, soft=False))
 
     async def settle(self, timeout: float) -> None:
-        """Wait up to *timeout* seconds for app calls in the background, then cancel the rest."""
-        if not self._tasks:
+        """Wait up to *timeout* seconds for this loop's app calls in the background, then cancel the rest."""
+        loop = asyncio.get_running_loop()
+        tasks = {task for task in list(self._tasks) if task.get_loop() is loop}
+        if not tasks:
             return
-        _, late = await asyncio.wait(self._tasks, timeout=timeout)
+        _, late = await asyncio.wait(tasks, timeout=timeout)
         for task in late:
             task.cancel()
         if late:
@@ -152,10 +160,20 @@ class Cache:
     async def drop(self, key: CacheKey) -> None:
         """Forget what is stored under the primary *key* with all variants, and what is under way for it."""
         self.flights.void(key)
+        self.drops += 1
+        self._dropped.pop(key, None)
+        self._dropped[key] = self.drops
+        if len(self._dropped) > MAX_DROPS:
+            # Whatever is not remembered counts as dropped until then: more than was, never less.
+            self._forgotten = self._dropped.pop(next(iter(self._dropped)))
         try:
             await self.store.delete(key)
         except Exception as error:
             self.failed("store.delete", error)
+
+    def dropped_since(self, key: CacheKey, moment: int) -> bool:
+        """Return whether *key* was dropped after *moment* of `drops`, so that an older answer must not be kept."""
+        return self._dropped.get(key, self._forgotten) > moment
 
     async def invalidate(self, key: CacheKey) -> None:
         """Forget *key* since an unsafe request succeeded (RFC 9111 §4.4)."""
@@ -170,10 +188,23 @@ class Cache:
             self.emit(RefreshFailed(key=key, route=entry.route, cause=cause))
 
     async def update_from_head(
-        self, key: CacheKey, entry: StoredResponse, start: Message, rule: Terms | None, request_time: float
+        self,
+        key: CacheKey,
+        entry: StoredResponse,
+        start: Message,
+        rule: Terms | None,
+        *,
+        request_time: float,
+        moment: int,
+        authorized: bool,
     ) -> None:
-        """Update *entry* by a 200 to HEAD, or forget it if the two are not of one representation (RFC 9111 §4.3.5)."""
+        """Update *entry* by a 200 to HEAD, or forget it if the two are not of one representation (RFC 9111 §4.3.5).
+
+        *moment* of `drops` is that of the request, and *authorized* whether it had Authorization.
+        """
         headers: RawHeaders = start.get("headers", [])
+        if self.dropped_since(key, moment):
+            return
         if not describes(entry, headers, self.clock()):
             await self.drop(key)
             return
@@ -185,8 +216,15 @@ class Cache:
             request_time=request_time,
             response_time=self.clock(),
         )
-        renewed, _ = freshened(entry, headers, call)
-        await self.keep_variant(key, renewed)
+        renewed, fields = freshened(entry, headers, call)
+        plan = storability(
+            fields, call.lifetime, call.terms, self.options.limits, has_authorization=authorized, keeps_stale=True
+        )
+        if isinstance(plan, Storable):
+            await self.keep_variant(key, renewed)
+        elif plan.reason != "no-lifetime":
+            # It takes back the permission to store.
+            await self.drop(key)
 
     def passes(self, key: CacheKey, now: float) -> bool:
         """Return whether *key* lately proved uncacheable, so that nobody should wait for it."""

@@ -61,7 +61,7 @@ class Exchange:
     __slots__ = (
         "_call", "_chunks", "_client_may_304", "_fields", "_held", "_mark", "_plan",
         "_rule", "_size", "authorized", "cache", "candidates", "client", "epoch", "fallback", "flight", "forward",
-        "headers", "key", "method", "must_repeat", "outbox", "phase", "reply", "request_time", "stored",
+        "headers", "key", "method", "moment", "must_repeat", "outbox", "phase", "reply", "request_time", "stored",
         "unkeyed",
     )  # fmt: skip
 
@@ -97,6 +97,7 @@ class Exchange:
         self.authorized = authorized
         self.unkeyed = unkeyed
         self.epoch = cache.ledger.version
+        self.moment = cache.drops
         self.phase: Literal["waiting", "copying", "passing", "muted"] = "waiting"
         self.stored: StoredResponse | None = None
         self.must_repeat = False
@@ -333,7 +334,7 @@ class Exchange:
         return [(name, value) for name, found in self._fields.lines.items() for value in found]
 
     def _is_void(self) -> bool:
-        return self.flight is not None and self.flight.void
+        return self.cache.dropped_since(self.key, self.moment)
 
     async def _keep(self, entry: StoredResponse) -> None:
         void = self._is_void() or self.cache.ledger.standing(entry) == "purged"

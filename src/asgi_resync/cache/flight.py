@@ -27,7 +27,7 @@ class Flight(Generic[T]):
     """
 
     __slots__ = (
-        "_waiters", "attempt", "followers", "is_fallback", "is_sending", "loop", "result", "state", "terms", "void",
+        "_waiters", "attempt", "followers", "is_fallback", "is_sending", "loop", "result", "state", "terms",
     )  # fmt: skip
 
     def __init__(self, loop: asyncio.AbstractEventLoop, attempt: int = 1) -> None:
@@ -42,8 +42,6 @@ class Flight(Generic[T]):
         """Requests that follow it, whether they wait at this moment or are about to look again."""
         self.is_sending = False
         """True while the app waits for the leader's client to take a message."""
-        self.void = False
-        """True once something invalidated what it will bring: it may answer, and not be kept."""
         self._waiters: dict[asyncio.Future[None], None] = {}
 
     async def change(self) -> None:
@@ -119,9 +117,8 @@ class Flights(Generic[T]):
             del self._aloft[key]
 
     def void(self, primary: Hashable) -> None:
-        """Let no flight for *primary* be kept or joined any more: what it was asked for has changed since."""
+        """Let no flight for *primary* be joined any more: what it was asked for has changed since."""
         # The list is made in one step, since another thread may begin a flight meanwhile.
         for key, flight in list(self._aloft.items()):
             if key[0] == primary:
-                flight.void = True
                 self.end(key, flight)

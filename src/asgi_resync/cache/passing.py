@@ -36,13 +36,15 @@ def may_opt_in(headers: RawHeaders, targets: tuple[bytes, ...]) -> bool:
 class PassOn:
     """Forwards the messages of one response; if the response may be kept after all, an exchange takes over."""
 
-    __slots__ = ("_cache", "_key", "_scope", "_send", "exchange")
+    __slots__ = ("_asked", "_cache", "_key", "_scope", "_send", "exchange")
 
     def __init__(self, cache: Cache, key: CacheKey, scope: Scope, send: Send) -> None:
         self._cache = cache
         self._key = key
         self._scope = scope
         self._send = send
+        # Purges from here on concern the answer, and so does the time that it takes.
+        self._asked = (cache.ledger.version, cache.drops, cache.clock())
         self.exchange: Exchange | None = None
 
     async def send(self, message: Message) -> None:
@@ -60,10 +62,11 @@ class PassOn:
                     key=self._key,
                     method=scope["method"],
                     headers=scope["headers"],
-                    request_time=cache.clock(),
+                    request_time=self._asked[2],
                     client=self._send,
                     reply=None,
                 )
+                self.exchange.epoch, self.exchange.moment = self._asked[:2]
                 await self.exchange.send(message)
                 return
         await self._send(message)

@@ -345,9 +345,7 @@ class Responder:
         self._missed()
         await self._fly(self._exchange(None, candidates, fallback), self._receive)
 
-    async def _follow(
-        self, key: FlightKey, flight: Flight[StoredResponse]
-    ) -> Outcome | FlightKey:
+    async def _follow(self, key: FlightKey, flight: Flight[StoredResponse]) -> Outcome | FlightKey:
         """Wait for *flight*. Returns what came of it, or the key of the flight that fits better."""
         flight.followers += 1
         try:
@@ -431,14 +429,22 @@ class Responder:
 
     async def _head(self, entry: StoredResponse | None) -> None:
         """Pass HEAD on, and let a 200 update or invalidate what is stored for GET (RFC 9111 §4.3.5)."""
-        request_time = self._cache.clock()
+        cache, request_time, moment = self._cache, self._cache.clock(), self._cache.drops
 
         async def watch(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] == 200 and entry is not None:
                 try:
-                    await self._cache.update_from_head(self._key, entry, message, self._rule, request_time)
+                    await cache.update_from_head(
+                        self._key,
+                        entry,
+                        message,
+                        self._rule,
+                        request_time=request_time,
+                        moment=moment,
+                        authorized=b"authorization" in self._special,
+                    )
                 except Exception as error:
-                    self._cache.failed("head", error)
+                    cache.failed("head", error)
             await self._send(message)
 
         await self._app(self._scope, self._receive, consume_target(watch))
