@@ -53,7 +53,7 @@ async def lead(
                 # Others wait: the call goes on without its client, owned by the cache.
                 exchange.client = None
                 raise
-            if task.done():
+            if task.done() and (task.cancelled() or task.exception() is None):
                 # The app has ended and does not hear of it, so its caller must.
                 raise
             await _cancelled(task)
