@@ -157,3 +157,10 @@ def bench(session: nox.Session) -> None:
     _install_wheel(session, "test")
     session.install("uv")
     session.run("python", "-m", "tests.benchmarks", *session.posargs)
+
+
+@nox.session(python=OLDEST, requires=["build"])
+def differential(session: nox.Session) -> None:
+    """Compare with nginx and Varnish before one scripted origin; both must be installed (Debian packages)."""
+    _install_wheel(session, "test")
+    session.run("python", "-m", "tests.differential", *session.posargs)

@@ -12,6 +12,9 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+AnyASGIApp: TypeAlias = Callable[..., Awaitable[None]]
+"""An ASGI app however its framework spells the three types: as mappings, typed dictionaries or unions of them."""
+
 RawHeaders: TypeAlias = list[tuple[bytes, bytes]]
 """Header lines as ASGI carries them: lower-case names, values without surrounding white space."""
 

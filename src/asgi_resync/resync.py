@@ -14,7 +14,7 @@ from contextlib import AbstractAsyncContextManager
 from types import MappingProxyType
 from typing import Any
 
-from ._asgi import ASGIApp, Clock, Receive, Scope, Send
+from ._asgi import AnyASGIApp, Clock, Receive, Scope, Send
 from .cache.cache import Cache
 from .cache.memory import MemoryStore
 from .cache.middleware import CacheMiddleware
@@ -113,7 +113,7 @@ class Resync:
         """Return a Resync with the settings that *environ* gives. Raises SettingsError with every problem in it."""
         return cls(Settings.from_env(environ), rules=rules, upstreams=upstreams, on_event=on_event, clock=clock)
 
-    def __call__(self, app: ASGIApp) -> ResyncApp:
+    def __call__(self, app: AnyASGIApp) -> ResyncApp:
         """Return *app* wrapped: cached, and with this Resync started and stopped around its lifespan.
 
         Attributes of *app* are reached through the result, so routes can still be added to it. Raises AlreadyWrapped
@@ -126,7 +126,7 @@ class Resync:
             inner = inner.app
         return ResyncApp(self, app)
 
-    def middleware(self, app: ASGIApp) -> CacheMiddleware:
+    def middleware(self, app: AnyASGIApp) -> AnyASGIApp:
         """Return *app* with the cache around it: for `Litestar(middleware=[resync.middleware])` and its like.
 
         It serves without being started; combine it with `resync.lifespan`, which sweeps and stops in order.
@@ -187,7 +187,7 @@ class Resync:
 class ResyncApp(CacheMiddleware):
     """An app with a Resync around it. It answers lifespan itself where the app does not."""
 
-    def __init__(self, resync: Resync, app: ASGIApp) -> None:
+    def __init__(self, resync: Resync, app: AnyASGIApp) -> None:
         super().__init__(app, cache=resync.cache, rules=resync.rules)
         self.resync = resync
 

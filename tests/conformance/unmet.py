@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 _NO_PARTS = "Only complete responses are stored: parts would need bookkeeping that app responses do not repay."
-_RANGES_PASS = "A request for a range that cannot be answered from the store passes by, and nothing of it is kept."
 
 UNMET: Mapping[str, str] = MappingProxyType(
     {
@@ -17,7 +16,6 @@ UNMET: Mapping[str, str] = MappingProxyType(
         "partial-reuse-within": _NO_PARTS,
         "partial-reuse-suffix": _NO_PARTS,
         "partial-complete": _NO_PARTS,
-        "partial-ignored-by-origin-stored": _RANGES_PASS,
         "date-append": "ASGI servers add Date themselves, so a second line would go out; the age is kept all the same.",
         "method-post-content-location": "No response to POST is stored: apps that mean it for GET can be asked by GET.",
         "vary-normalise-lang-select": "Choosing a language for the app needs to know which ones it has.",

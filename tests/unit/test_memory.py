@@ -41,9 +41,9 @@ def test_it_is_a_store() -> None:
 @pytest.mark.parametrize(
     ("bounds", "shards"),
     [
-        ({}, 7),
+        ({}, 8),
         ({"max_bytes": 8 * LARGEST}, 8),
-        ({"max_bytes": 10 * 2**20}, 1),
+        ({"max_bytes": 10 * 2**20}, 2),
         ({"max_bytes": 0}, 1),
         ({"max_bytes": 8 * LARGEST, "max_entries": 3 * FEWEST}, 3),
         ({"max_entries": 1}, 1),
@@ -75,9 +75,9 @@ def test_the_shards_add_up_to_the_bounds() -> None:
 
 
 def test_the_default_store_keeps_the_largest_body() -> None:
-    """A body of 8 MiB, the default cap of the cache, fits beside its headers and key."""
+    """A body of 4 MiB, the default cap of the cache, fits beside its headers and key."""
     store = MemoryStore(clock=lambda: NOW)
-    store.put(KEY, response(body=bytes(8 * 2**20)))
+    store.put(KEY, response(body=bytes(4 * 2**20)))
 
     assert store.near(KEY) is not None
 

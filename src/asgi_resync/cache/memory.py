@@ -11,7 +11,7 @@ from ..events import CacheKey, Evicted, Listener, NotStored, guarded
 from .eviction import MAX_USES, Kept, Shard
 from .store import Record
 
-LARGEST = 8 * 2**20 + 64 * 2**10
+LARGEST = 4 * 2**20 + 64 * 2**10
 """Bytes of the largest record that is to fit: the default body cap, and room for its headers and key."""
 FEWEST = 16
 """A shard of fewer entries than this evicts what it should keep, since its keys are few enough to collide."""
@@ -47,7 +47,7 @@ class MemoryStore:
     The sums over all shards never exceed *max_entries* and *max_bytes*; a record weighs its `size`. What goes is
     decided by S3-FIFO (see `eviction`). A record larger than a shard is refused, with a `NotStored` event, and evicts
     nothing. So that one of *max_record* bytes is not refused, there are fewer than *shards* shards where *max_bytes*
-    or *max_entries* are small: 64 MiB make 7, 10 MiB make 1.
+    or *max_entries* are small: 10 MiB make 2, 4 MiB make 1.
 
     What shards buy: each holds its lock for a part of the records only, so that of threads that write or clear, those
     at other shards do not wait. What they do not buy: one event loop is no faster with them, as a section without

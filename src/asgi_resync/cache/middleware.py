@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
-from .._asgi import ASGIApp, Message, RawHeaders, Receive, Scope, Send
+from .._asgi import AnyASGIApp, Message, RawHeaders, Receive, Scope, Send
 from .._headers import values
 from ..errors import RuleError
 from ..events import CacheHit, CacheKey, CacheMiss
@@ -45,7 +45,7 @@ class CacheMiddleware:
     cannot work.
     """
 
-    def __init__(self, app: ASGIApp, *, cache: Cache, rules: Iterable[CacheRule] = ()) -> None:
+    def __init__(self, app: AnyASGIApp, *, cache: Cache, rules: Iterable[CacheRule] = ()) -> None:
         self.app = app
         self.cache = cache
         self.rules = tuple(rules)

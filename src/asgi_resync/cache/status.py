@@ -13,7 +13,9 @@ Forward = Literal["bypass", "method", "uri-miss", "vary-miss", "miss", "request"
 def name_with_key(name: str, key: CacheKey) -> bytes:
     """Return *name* with the parameter `key` (§2.7): what stands in *key* for host, path and query."""
     _, host, raw_path, _, query = key[:5]
-    text = "".join(part.decode("latin-1") for part in (host, raw_path, query and b"?", query) if isinstance(part, bytes))
+    text = "".join(
+        part.decode("latin-1") for part in (host, raw_path, query and b"?", query) if isinstance(part, bytes)
+    )
     return name.encode("ascii") + b"; key=" + serialize_string(text)
 
 
