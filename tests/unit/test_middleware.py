@@ -354,7 +354,7 @@ async def test_a_disconnect_in_mid_body_reaches_the_app() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         seen.extend([await receive(), await receive()])
 
-    incoming = [{"type": "http.request", "body": b"a", "more_body": True}, {"type": "http.disconnect"}]
+    incoming: list[Message] = [{"type": "http.request", "body": b"a", "more_body": True}, {"type": "http.disconnect"}]
     rule = CacheRule("/", ttl=9, methods=["POST"], body_in_key=True)
     middleware = CacheMiddleware(app, cache=Cache(clock=ManualClock()), rules=[rule])
 
