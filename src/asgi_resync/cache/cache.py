@@ -17,6 +17,7 @@ from .flight import Flights
 from .keys import key_of_url, variant_key
 from .memory import MemoryStore
 from .options import CacheOptions
+from .policy.fields import ResponseFields
 from .policy.storability import Storable, storability
 from .policy.validation import describes
 from .rules import NO_TERMS, Terms, upstream_tag
@@ -217,6 +218,7 @@ class Cache:
             response_time=self.clock(),
         )
         renewed, fields = freshened(entry, headers, call)
+        conceal(renewed, fields)
         plan = storability(
             fields, call.lifetime, call.terms, self.options.limits, has_authorization=authorized, keeps_stale=True
         )
@@ -268,6 +270,12 @@ class Cache:
             keep_until=kept_until,
         )
         return await self.keep(key, entry) and await self.keep(primary, index)
+
+
+def conceal(entry: StoredResponse, fields: ResponseFields) -> None:
+    """Take from *entry* what an update brought although its *fields* name it private (RFC 9111 §5.2.2.7, §5.2.2.4)."""
+    if secret := fields.control.private_fields | fields.control.no_cache_fields:
+        entry.headers = [pair for pair in entry.headers if pair[0] not in secret]
 
 
 def _url_key(url: str) -> CacheKey:

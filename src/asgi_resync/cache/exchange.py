@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 from .._asgi import ASGIApp, Message, RawHeaders, Receive, Scope, Send
 from ..events import CacheKey, NotStored, Refreshed, RefreshFailed, Stored
 from .build import Call, build_entry, freshened, strong_etag
-from .cache import Cache
+from .cache import Cache, conceal
 from .entry import StoredResponse
 from .flight import Flight
 from .forward import header_lines
@@ -22,7 +22,7 @@ from .outbox import Outbox
 from .policy.fields import OWN_TARGET, ResponseFields, read_fields
 from .policy.reuse import ERROR_STATUSES
 from .policy.storability import NotStorable, Storable, storability
-from .policy.validation import evaluate, not_modified_headers, selected
+from .policy.validation import NOT_UPDATED, evaluate, not_modified_headers, selected, stored_headers
 from .rules import NO_TERMS, Terms
 from .status import forward_member
 
@@ -47,8 +47,8 @@ Reason: TypeAlias = Literal["validated", "if-error"]
 Action: TypeAlias = Literal["pass", "copy", "validated", "fallback"]
 """What becomes of a response: passed on, copied, taken for a 304 to our question, or replaced by the fallback."""
 
-Reply: TypeAlias = Callable[[StoredResponse, Reason], Awaitable[None]]
-"""Answers the client of an exchange out of the store."""
+Reply: TypeAlias = Callable[[StoredResponse, Reason, RawHeaders], Awaitable[None]]
+"""Answers the client of an exchange out of the store, with header lines that are for this client alone."""
 
 
 class Exchange:
@@ -345,7 +345,7 @@ class Exchange:
             self.stored = entry
             if self.cache.emit is not None:
                 self.cache.emit(Stored(key=self.key, route=entry.route, lifetime=entry.lifetime, size=len(entry.body)))
-                if self.client is None or self.candidates:
+                if self.forward in ("stale", "request"):
                     self.cache.emit(Refreshed(key=self.key, route=entry.route, validated=False))
         if self.flight is not None:
             self.flight.land(entry)
@@ -364,6 +364,7 @@ class Exchange:
         terms = self._terms
         call = self._circumstances(terms if terms is not None else NO_TERMS, self.cache.clock())
         entry, fields = freshened(chosen, headers, call)
+        conceal(entry, fields)
         # The app chose it for this request too.
         entry.variant = self._variant(entry.vary)
         plan = self._storability(fields, call, has_trailers=False)
@@ -380,7 +381,9 @@ class Exchange:
             if self.flight is not None:
                 self.flight.land(entry)
         if self.reply is not None:
-            await self.reply(entry, "validated")
+            kept = {name for name, _ in entry.headers}
+            update = stored_headers(headers, NOT_UPDATED | {OWN_TARGET})
+            await self.reply(entry, "validated", [pair for pair in update if pair[0] not in kept])
 
     async def _serve_fallback(self, cause: str) -> None:
         entry = self.fallback
@@ -392,14 +395,13 @@ class Exchange:
         if self.flight is not None:
             self.flight.land(entry, is_fallback=True)
         if self.reply is not None:
-            await self.reply(entry, "if-error")
+            await self.reply(entry, "if-error", [])
 
     # The end
 
     async def crashed(self, error: Exception) -> bool:
         """The app raised; True if the client was answered all the same."""
-        unanswered = self.phase == "waiting" or (self.phase == "copying" and self._held is not None)
-        if unanswered and self.fallback is not None:
+        if self.fallback is not None and self._is_unanswered:
             await self._serve_fallback(type(error).__name__)
             return True
         if self.phase == "muted" and not self.must_repeat:
@@ -410,9 +412,15 @@ class Exchange:
             await self._release(self._fields.etag)
         return False
 
+    @property
+    def _is_unanswered(self) -> bool:
+        return self.phase == "waiting" or (self.phase == "copying" and self._held is not None)
+
     async def returned(self) -> None:
         """The app has returned; tell those who wait if it left the response unfinished."""
-        if self.phase in ("waiting", "copying"):
+        if self.fallback is not None and self._is_unanswered:
+            await self._serve_fallback("incomplete")
+        elif self.phase in ("waiting", "copying"):
             if self.phase == "copying":
                 self._not_stored("incomplete", self._fields.status)
             self._fail()

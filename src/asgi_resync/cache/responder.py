@@ -118,7 +118,8 @@ class Responder:
                     await self._hit(entry, tier, now)
                     return
                 case ServeStale(reason=reason, refresh=refresh):
-                    if refresh:
+                    # §5.2.1.5: what a request that forbids storing brings is not for the store.
+                    if refresh and not (directives is not None and directives.no_store):
                         self._refresh(entry)
                     await self._stale(entry, reason, now)
                     return
@@ -210,6 +211,9 @@ class Responder:
         """Return what the app can be asked to validate: the selected response, and other variants (RFC 9111 §4.3.1)."""
         if self._rule is not None and not self._rule.revalidate:
             return ()
+        if self._method == "POST":
+            # RFC 9110 §13.1.2: to a POST, If-None-Match that matches makes 412, and never 304.
+            return ()
         first = (entry,) if entry is not None and entry.app_validator else ()
         record = await self._cache.fetch(self._key)
         if not isinstance(record, Variants):
@@ -244,12 +248,12 @@ class Responder:
             self._cache.emit(StaleServed(key=self._key, route=entry.route, reason=reason, staleness=staleness))
         await self._answer(entry, age_fields(entry, now, self._name(), b"stale-" + reason.encode()), now)
 
-    async def _reply(self, entry: StoredResponse, reason: Reason) -> None:
+    async def _reply(self, entry: StoredResponse, reason: Reason, own: RawHeaders) -> None:
         now = self._cache.clock()
         if reason == "if-error":
             await self._stale(entry, reason, now)
             return
-        extra = age_fields(entry, now, None)
+        extra = age_fields(entry, now, None) + own
         if (name := self._name()) is not None:
             extra.append((b"cache-status", forward_member(name, self._forward, status=304, stored=True)))
         await self._answer(entry, extra, now)
@@ -298,22 +302,23 @@ class Responder:
             unkeyed=self._unkeyed,
         )
 
-    async def _fly(self, exchange: Exchange, receive: Receive) -> None:
+    async def _fly(self, exchange: Exchange, receive: Receive, scope: Scope | None = None) -> None:
         """Call the app for *exchange*, again without conditions if its 304 was about something else."""
-        scope, candidates = self._scope, exchange.candidates
+        scope, candidates = self._scope if scope is None else scope, exchange.candidates
         if not candidates and not (self._rule is not None and self._conditional):
             await exchange.run(self._app, scope, receive)
             return
         # The scope stays the same object, since those around us may read what the app leaves in it.
-        scope["headers"] = conditional_headers(self._headers, candidates)
+        headers = scope["headers"]
+        scope["headers"] = conditional_headers(headers, candidates)
         try:
             await exchange.run(self._app, scope, receive)
             if exchange.must_repeat:
                 exchange.begin_again()
-                scope["headers"] = conditional_headers(self._headers, ())
+                scope["headers"] = conditional_headers(headers, ())
                 await exchange.run(self._app, scope, _request_of(self._body, receive))
         finally:
-            scope["headers"] = self._headers
+            scope["headers"] = headers
 
     async def _join(self, candidates: tuple[StoredResponse, ...], fallback: StoredResponse | None) -> None:
         """Follow the flight under way for what is asked, or lead one."""
@@ -410,8 +415,6 @@ class Responder:
         if cache.flights.find(self._found_key) is not None or cache.clock() < entry.refresh_after:
             return
         self._forward = "stale"
-        # A scope of its own, and without extensions: they would let the app answer by other means than bytes.
-        self._scope = {**self._scope, "method": "GET" if self._method == "HEAD" else self._method, "extensions": {}}
         key, flight = self._found_key, cache.flights.begin(self._found_key, loop)
         cache.own(loop.create_task(flown(cache, key, flight, self._refreshed(entry, flight))))
 
@@ -419,9 +422,14 @@ class Responder:
         cache = self._cache
         candidates = await self._candidates(entry)
         exchange = self._exchange(flight, candidates, None, background=True)
+        # A scope of its own, without what the client asked of its own copy, and without extensions: they would let the
+        # app answer by other means than bytes.
+        headers = [pair for pair in self._headers if pair[0] not in PRECONDITIONS and pair[0] != b"range"]
+        method = "GET" if self._method == "HEAD" else self._method
+        scope = {**self._scope, "method": method, "headers": headers, "extensions": {}}
         try:
             async with asyncio.timeout(cache.options.refresh_timeout):
-                await self._fly(exchange, _request_of(self._body))
+                await self._fly(exchange, _request_of(self._body), scope)
             if exchange.stored is None:
                 cache.refresh_failed(self._key, entry, "not stored")
         except Exception as error:
