@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from .._asgi import Message, RawHeaders
-from .._headers import values
+from .._headers import DELTA_SECONDS_MAX, values
 from .entry import StoredResponse
 from .policy.ranges import Unsatisfiable, part_of
 from .policy.reuse import current_age
 from .policy.validation import evaluate, if_range_holds, not_modified_headers
 from .status import hit_member
 
-MAX_AGE = 2**31
-
 
 def age_fields(entry: StoredResponse, now: float, name: bytes | None, detail: bytes = b"l1") -> RawHeaders:
     """Return the fields that a hit adds: Age (RFC 9111 §5.1), and Cache-Status unless *name* is None."""
-    age = min(int(current_age(entry, now)), MAX_AGE)
+    age = min(int(current_age(entry, now)), DELTA_SECONDS_MAX)
     fields = [(b"age", b"%d" % age)]
     if name is not None:
         fields.append((b"cache-status", hit_member(name, int(entry.lifetime) - age, detail)))

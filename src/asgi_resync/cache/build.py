@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TypedDict
 
 from .._asgi import RawHeaders
 from .._headers import Wildcard, field_names
@@ -17,6 +16,8 @@ from .policy.storability import may_share_with_authorization
 from .policy.validation import stored_headers, updated_headers
 from .rules import Terms
 
+_ONLY_TARGET = frozenset({OWN_TARGET})
+
 
 def strong_etag(body: bytes) -> bytes:
     """Return a strong, quoted ETag that depends on *body* alone, the same in every process (RFC 9110 §8.8.3)."""
@@ -25,7 +26,10 @@ def strong_etag(body: bytes) -> bytes:
 
 def stripped_names(fields: ResponseFields, terms: Terms, options: CacheOptions) -> frozenset[bytes]:
     """Return the fields that are not kept: those that private or no-cache name, and our own target."""
-    names = fields.control.private_fields | fields.control.no_cache_fields | {OWN_TARGET}
+    control = fields.control
+    names = _ONLY_TARGET
+    if control.private_fields or control.no_cache_fields:
+        names |= control.private_fields | control.no_cache_fields
     if fields.has_set_cookie and (terms.set_cookie or options.set_cookie) == "strip":
         names |= {b"set-cookie"}
     return names
@@ -49,8 +53,8 @@ class Call:
 
     @property
     def delay(self) -> float:
-        """Seconds between request and response (RFC 9111 §4.2.3)."""
-        return self.response_time - self.request_time
+        """Seconds between request and response (RFC 9111 §4.2.3); 0 if the clock was set back meanwhile."""
+        return max(0.0, self.response_time - self.request_time)
 
     def read(self, fields: ResponseFields) -> None:
         """Work out `lifetime` and `windows` of a response with *fields*, received at `response_time`."""
@@ -89,7 +93,9 @@ def build_entry(
         if unnamed:
             kept.append((b"vary", b", ".join(unnamed)))
     hidden = [(OWN_TARGET, value) for value in fields.lines[OWN_TARGET]] if fields.has_own_target else []
-    return StoredResponse(
+    return _entry(
+        fields,
+        call,
         key=key,
         headers=kept,
         body=body,
@@ -98,7 +104,6 @@ def build_entry(
         vary=vary,
         variant=variant,
         hidden=hidden,
-        **_facts(fields, call),
     )
 
 
@@ -121,7 +126,9 @@ def freshened(entry: StoredResponse, update: RawHeaders, call: Call) -> tuple[St
     # Age and Date count as the update has them: the stored ones are of another message.
     fields.age, fields.date = read.age, read.date
     call.read(fields)
-    renewed = StoredResponse(
+    renewed = _entry(
+        fields,
+        call,
         key=entry.key,
         headers=headers,
         body=entry.body,
@@ -130,49 +137,47 @@ def freshened(entry: StoredResponse, update: RawHeaders, call: Call) -> tuple[St
         vary=entry.vary,
         variant=entry.variant,
         hidden=hidden,
-        **_facts(fields, call),
     )
     return renewed, fields
 
 
-class _Facts(TypedDict):
-    status: int
-    stored_at: float
-    date: float
-    born: float
-    lifetime: float
-    stale_while_revalidate: float
-    stale_if_error: float
-    may_serve_stale: bool
-    always_validate: bool
-    shared_with_authorization: bool
-    last_modified: float | None
-    tags: tuple[str, ...]
-    route: str
-    epoch: int
-    keep: float
-
-
-def _facts(fields: ResponseFields, call: Call) -> _Facts:
-    terms, options, response_time = call.terms, call.options, call.response_time
-    lifetime = call.lifetime
+def _entry(
+    fields: ResponseFields,
+    call: Call,
+    *,
+    key: CacheKey,
+    headers: RawHeaders,
+    body: bytes,
+    etag: bytes | None,
+    app_validator: bool,
+    vary: tuple[bytes, ...],
+    variant: tuple[object, ...],
+    hidden: RawHeaders,
+) -> StoredResponse:
+    terms, response_time, lifetime = call.terms, call.response_time, call.lifetime
     while_revalidate, if_error = call.windows
-    age = corrected_initial_age(fields, response_time=response_time, response_delay=call.delay)
-    has_validator = fields.etag is not None or fields.last_modified is not None
-    return {
-        "status": fields.status,
-        "stored_at": response_time,
-        "date": fields.date if fields.date is not None else response_time,
-        "born": response_time - age,
-        "lifetime": lifetime.seconds if lifetime is not None else 0.0,
-        "stale_while_revalidate": while_revalidate,
-        "stale_if_error": if_error,
-        "may_serve_stale": may_serve_stale(fields),
-        "always_validate": fields.control.no_cache,
-        "shared_with_authorization": may_share_with_authorization(fields),
-        "last_modified": fields.last_modified,
-        "tags": (*terms.all_tags, *fields.tags) if fields.tags else terms.all_tags,
-        "route": call.route,
-        "epoch": call.epoch,
-        "keep": options.keep if has_validator and terms.revalidate else 0.0,
-    }
+    return StoredResponse(
+        key=key,
+        status=fields.status,
+        headers=headers,
+        body=body,
+        stored_at=response_time,
+        date=fields.date if fields.date is not None else response_time,
+        born=response_time - corrected_initial_age(fields, response_time=response_time, response_delay=call.delay),
+        lifetime=lifetime.seconds if lifetime is not None else 0.0,
+        stale_while_revalidate=while_revalidate,
+        stale_if_error=if_error,
+        may_serve_stale=may_serve_stale(fields),
+        always_validate=fields.control.no_cache,
+        shared_with_authorization=may_share_with_authorization(fields),
+        etag=etag,
+        last_modified=fields.last_modified,
+        app_validator=app_validator,
+        vary=vary,
+        variant=variant,
+        tags=(*terms.all_tags, *fields.tags) if fields.tags else terms.all_tags,
+        route=call.route,
+        hidden=hidden,
+        epoch=call.epoch,
+        keep=call.options.keep if app_validator and terms.revalidate else 0.0,
+    )

@@ -15,15 +15,22 @@ from ..events import CacheKey
 OVERHEAD = 1200
 """Bytes of Python objects per entry besides body, header and key texts, as measured by `tests/unit/test_memory.py`."""
 
+_SLOT = 16
+"""Bytes of a slot, and half of what the allocator rounds up."""
+
 
 def weigh(part: object) -> int:
     """Return the bytes that a key, or a part of one, takes: texts with their heads and slots, tuples all the way down.
 
     Clients choose what stands in keys and variants, so what this overlooks they could make us hold for nothing.
     """
-    if isinstance(part, tuple):
-        return 64 + sum(map(weigh, part)) if part else 0
-    return getsizeof(part) + 16  # A slot, and half of what the allocator rounds up.
+    if not isinstance(part, tuple):
+        return getsizeof(part) + _SLOT
+    weight = 64 if part else 0
+    # A loop with one call per tuple: a key takes 1.9 µs, with `sum(map(weigh, part))` 3.
+    for each in part:
+        weight += weigh(each) if isinstance(each, tuple) else getsizeof(each) + _SLOT
+    return weight
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -86,13 +93,11 @@ class StoredResponse:
         # An entry that must always be validated is never fresh, which spares the hit a question.
         self.fresh_until = -math.inf if self.always_validate else fresh_until
         self.keep_until = fresh_until + max(self.stale_while_revalidate, self.stale_if_error, self.keep)
-        self.size = (
-            OVERHEAD
-            + len(self.body)
-            + sum(len(name) + len(value) + 144 for name, value in self.headers)
-            + sum(len(name) + len(value) + 144 for name, value in self.hidden)
-            + weigh(self.key)
-            + weigh(self.vary)
-            + weigh(self.variant)
-            + weigh(self.tags)
-        )
+        size = OVERHEAD + len(self.body) + weigh(self.key)
+        for lines in (self.headers, self.hidden):
+            for name, value in lines:
+                size += len(name) + len(value) + 144
+        for part in (self.vary, self.variant, self.tags):
+            if part:
+                size += weigh(part)
+        self.size = size

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from operator import itemgetter
 from urllib.parse import quote, unquote, urlsplit
 
 from .._asgi import RawHeaders, Scope
@@ -59,12 +60,13 @@ def primary_key(scope: Scope, host: bytes, query: bytes) -> CacheKey:
 
 def unkeyed_of(headers: RawHeaders) -> tuple[object, ...]:
     """Return the lines of UNKEYED that the request carries, as a part of what tells its variant apart."""
-    return tuple(sorted((name, value) for name, value in headers if name in UNKEYED))
+    # By name only: which of two lines of one name comes first may decide what the app makes of them.
+    return tuple(sorted(((name, value) for name, value in headers if name in UNKEYED), key=itemgetter(0)))
 
 
 def with_body(key: CacheKey, method: str, content_type: bytes, body: bytes) -> CacheKey:
     """Return *key* extended by *method* and a digest of *body* and its type, for POST and QUERY."""
-    digest = hashlib.blake2b(content_type + b"\0" + body, digest_size=16).digest()
+    digest = hashlib.blake2b(b"%d:%b%b" % (len(content_type), content_type, body), digest_size=16).digest()
     return (*key, method, digest)
 
 
@@ -87,7 +89,7 @@ def variant_of(
         if not lines:
             variant.append(None)
             continue
-        value = b", ".join(b" ".join(line.split()) for line in lines)
+        value = b", ".join(line.strip(b" \t") for line in lines)
         if normalize and name == b"accept-encoding":
             variant.append(normalize_accept_encoding(value))
         elif normalize and name == b"accept-language":
@@ -99,9 +101,9 @@ def variant_of(
 
 def _without_list_space(value: bytes) -> bytes:
     # §4.1 lets white space be removed where the syntax allows it: around commas, but never inside quotes.
-    if b'"' in value:
+    if b"," not in value or b'"' in value:
         return value
-    return b",".join(part.strip() for part in value.split(b","))
+    return b",".join(part.strip(b" \t") for part in value.split(b","))
 
 
 def variant_key(primary: CacheKey, generation: str, names: Sequence[bytes], variant: tuple[object, ...]) -> CacheKey:

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Literal
 from urllib.parse import unquote, unquote_to_bytes, urlsplit, urlunsplit
 
+from .._headers import DELTA_SECONDS_MAX
 from ..errors import RuleError
 
 TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -17,8 +18,10 @@ BODY_METHODS = frozenset({"POST", "QUERY"})
 
 
 def _names(argument: str, value: object, what: str) -> tuple[str, ...]:
-    if isinstance(value, str) or not isinstance(value, Iterable):
+    if isinstance(value, str):
         raise RuleError(argument, value, f"give a list of {what}, such as [{value!r}]")
+    if isinstance(value, bytes) or not isinstance(value, Iterable):
+        raise RuleError(argument, value, f"give a list of {what}, each of them a text")
     names = tuple(value)
     for name in names:
         if not isinstance(name, str) or not name.strip() or any(c in name for c in "\r\n\0"):
@@ -29,9 +32,9 @@ def _names(argument: str, value: object, what: str) -> tuple[str, ...]:
 def _seconds(argument: str, value: object) -> float | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
         raise RuleError(argument, value, "give seconds as a number of 0 or more, such as 10 or 0.5")
-    return float(value)
+    return float(min(value, DELTA_SECONDS_MAX))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +114,7 @@ class CacheRule(Terms):
     with `body_in_key=True`: then the request body, up to `max_key_body` bytes, is part of the key, and requests with
     a larger one are passed on. `query` says how the query string enters the key: `keep` as sent, `sort` by name with
     repeated names kept in their order, `ignore` altogether; `query_allow` keeps only the named parameters and
-    `query_drop` leaves those out; both take patterns such as `utm_*`, and both sort.
+    `query_drop` leaves those out; both take `*` and `?` as in `utm_*`, and both sort.
 
     Raises RuleError for any argument that cannot work.
     """
@@ -142,6 +145,8 @@ class CacheRule(Terms):
                 raise RuleError("methods", method, f"add body_in_key=True, or all {method} bodies get one answer")
         if not methods:
             raise RuleError("methods", methods, "name at least one method")
+        if "HEAD" in methods and "GET" not in methods:
+            raise RuleError("methods", methods, "HEAD is answered from what GET has stored: name GET")
         if self.body_in_key and not BODY_METHODS & set(methods):
             raise RuleError("body_in_key", self.body_in_key, "it is for POST and QUERY: name one of them in methods")
         fix(self, "methods", methods)
@@ -177,14 +182,20 @@ class CacheRule(Terms):
     def _keeps(self, pair: bytes) -> bool:
         if self.query_allow is None and not self.query_drop:
             return True
-        name = unquote_to_bytes(pair.partition(b"=")[0].replace(b"+", b" ")).decode("utf-8", "replace")
+        name = _name_of(pair).decode("utf-8", "replace")
         if self.query_allow is not None:
-            return any(fnmatchcase(name, pattern) for pattern in self.query_allow)
-        return not any(fnmatchcase(name, pattern) for pattern in self.query_drop)
+            return any(_is_named(name, pattern) for pattern in self.query_allow)
+        return not any(_is_named(name, pattern) for pattern in self.query_drop)
 
 
 def _name_of(pair: bytes) -> bytes:
-    return pair.partition(b"=")[0]
+    """Return the name as apps read it."""
+    return unquote_to_bytes(pair.partition(b"=")[0].replace(b"+", b" "))
+
+
+def _is_named(name: str, pattern: str) -> bool:
+    # `filter[name]` is a name that APIs use, and no set of characters.
+    return fnmatchcase(name, pattern.replace("[", "[[]"))
 
 
 def url_in_key(url: str, rules: Iterable[CacheRule]) -> str:
@@ -204,6 +215,6 @@ def _compile(pattern: str) -> Callable[[str], object | None]:
 
     try:
         regex, _, _ = compile_path(pattern)
-    except (ValueError, AssertionError, re.error) as error:
+    except (ValueError, KeyError, AssertionError, re.error) as error:
         raise RuleError("pattern", pattern, f"Starlette cannot read this path: {error}") from error
     return regex.match

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from .entry import StoredResponse
 
@@ -28,6 +28,9 @@ class MarkedStale:
 
 Standing = Literal["good", "purged"] | MarkedStale
 
+_Mark: TypeAlias = tuple[int, float]
+"""The version of a soft purge and its moment."""
+
 
 class PurgeLedger:
     """Remembers purges, at most `MAX_TAGS` of either kind.
@@ -40,15 +43,14 @@ class PurgeLedger:
     def __init__(self) -> None:
         self.version = 0
         self._hard: dict[str, int] = {}
-        self._soft: dict[str, tuple[int, float]] = {}
+        self._soft: dict[str, tuple[_Mark, ...]] = {}
 
     def purge(self, tags: Iterable[str], *, soft: bool, now: float) -> None:
         """Note that what carries one of *tags* is purged, or marked stale if *soft*."""
         self.version += 1
         for tag in tags:
             if soft:
-                self._soft.pop(tag, None)
-                self._soft[tag] = (self.version, now)
+                self._soft[tag] = _folded((self.version, now), *self._soft.pop(tag, ()))
             else:
                 self._hard.pop(tag, None)
                 self._hard[tag] = self.version
@@ -61,7 +63,8 @@ class PurgeLedger:
             self._hard[EVERYTHING] = max(self._hard.get(EVERYTHING, 0), self._hard.pop(oldest))
         while len(self._soft) > MAX_TAGS:
             oldest = next(tag for tag in self._soft if tag != EVERYTHING)
-            self._soft[EVERYTHING] = max(self._soft.get(EVERYTHING, (0, 0.0)), self._soft.pop(oldest))
+            marks = {*self._soft.get(EVERYTHING, ()), *self._soft.pop(oldest)}
+            self._soft[EVERYTHING] = _folded(*sorted(marks, reverse=True))
 
     def standing(self, entry: StoredResponse) -> Standing:
         """Return how *entry* stands: `good`, `purged`, or since when it is stale."""
@@ -69,7 +72,18 @@ class PurgeLedger:
         for tag in (EVERYTHING, *entry.tags):
             if self._hard.get(tag, 0) > entry.epoch:
                 return "purged"
-            version, at = self._soft.get(tag, (0, 0.0))
-            if version > entry.epoch:
-                marked = at if marked is None else min(marked, at)
+            for version, at in self._soft.get(tag, ()):
+                if version > entry.epoch:
+                    marked = at if marked is None else min(marked, at)
         return "good" if marked is None else MarkedStale(marked)
+
+
+def _folded(newest: _Mark, *older: _Mark) -> tuple[_Mark, ...]:
+    """Return *newest* and one mark for all that are *older*.
+
+    What is stale since an earlier purge must not count as stale since a later one, or purging again would prolong its
+    use. So the older mark has the version of the newest of them and the moment of the earliest.
+    """
+    if not older:
+        return (newest,)
+    return newest, (max(version for version, _ in older), min(at for _, at in older))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,8 +13,8 @@ from .control import Control, parse_response_control, parse_targeted
 OWN_TARGET = b"resync-cache-control"
 """Our own targeted field (RFC 9213): obeyed before any other, and never sent on."""
 
-MAX_AGE = 2**31
 _NONE: list[bytes] = []
+_LONGEST_LENGTH = 18
 
 
 @dataclass(slots=True, kw_only=True)
@@ -21,7 +22,8 @@ class ResponseFields:
     """A final response as policy sees it. Times in seconds since the epoch.
 
     `control` is the targeted field that applies (RFC 9213 §2.2), else Cache-Control; `targeted` tells which.
-    `expires` is None for no Expires, and 0.0 for one that is invalid (§5.3: in the past).
+    `expires` is None for no Expires, and minus infinity for one that is invalid (§5.3: in the past). `content_length`
+    is None for no Content-Length, and -1, which no body has, for one that is no number or comes twice.
     """
 
     status: int
@@ -66,7 +68,6 @@ def read_fields(
                 break
     control = targeted if targeted is not None else parse_response_control(tuple(get(b"cache-control", _NONE)))
     etags = get(b"etag")
-    lengths = get(b"content-length")
     tags: list[str] = []
     for name in tag_fields:
         for value in get(name, _NONE):
@@ -81,10 +82,10 @@ def read_fields(
         # RFC 9213 §2.2: a targeted field that applies makes Expires count for nothing.
         expires=None if targeted is not None else _expires(get(b"expires", _NONE), now),
         age=_age(get(b"age", _NONE)),
-        # Two ETag lines name no representation: treated as none.
-        etag=etags[0] if etags and len(etags) == 1 else None,
+        # Two ETag lines name no representation, and neither does an empty one: treated as none.
+        etag=etags[0] or None if etags and len(etags) == 1 else None,
         last_modified=http_date(modified[0], now) if modified and len(modified) == 1 else None,
-        content_length=int(lengths[0]) if lengths and lengths[0].isdigit() else None,
+        content_length=_content_length(get(b"content-length")),
         content_type=get(b"content-type", [b""])[0],
         vary=get(b"vary", _NONE),
         has_set_cookie=b"set-cookie" in lines,
@@ -99,7 +100,14 @@ def _expires(found: Sequence[bytes], now: float) -> float | None:
         return None
     # §5.3: invalid means already expired; §4.2.1: conflicting duplicates are best taken as stale, so the least counts.
     dates = [http_date(value, now) for value in found]
-    return min(date if date is not None else 0.0 for date in dates)
+    return min(date if date is not None else -math.inf for date in dates)
+
+
+def _content_length(found: Sequence[bytes] | None) -> int | None:
+    if found is None:
+        return None
+    value = found[0]
+    return int(value) if len(found) == 1 and value.isdigit() and len(value) <= _LONGEST_LENGTH else -1
 
 
 def _age(found: Sequence[bytes]) -> int:
@@ -108,4 +116,4 @@ def _age(found: Sequence[bytes]) -> int:
     # §5.1: of a list the first member counts; what is not a non-negative integer is ignored.
     members = split_list(found)
     age = delta_seconds(members[0]) if members else None
-    return 0 if age is None else min(age, MAX_AGE)
+    return 0 if age is None else age

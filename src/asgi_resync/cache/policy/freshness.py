@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..rules import Terms
-from .fields import MAX_AGE, ResponseFields
+from .fields import ResponseFields
 
 HEURISTICALLY_CACHEABLE = frozenset({200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501})
 """RFC 9110 §15.1."""
@@ -53,8 +53,7 @@ def corrected_initial_age(fields: ResponseFields, *, response_time: float, respo
     """Return the age in seconds at *response_time* (§4.2.3)."""
     # A response without a Date that can be read is dated when it was received (RFC 9110 §6.6.1).
     apparent_age = 0.0 if fields.date is None else max(0.0, response_time - fields.date)
-    corrected_age_value = fields.age + max(0.0, response_delay)
-    return min(max(apparent_age, corrected_age_value), float(MAX_AGE))
+    return max(apparent_age, fields.age + response_delay)
 
 
 def windows(fields: ResponseFields, terms: Terms, defaults: tuple[float, float]) -> tuple[float, float]:
@@ -63,16 +62,16 @@ def windows(fields: ResponseFields, terms: Terms, defaults: tuple[float, float])
     The response's own win over the rule's, and those over *defaults*.
     """
     control = fields.control
-
-    def choose(stated: int | None, ruled: float | None, default: float) -> float:
-        if stated is not None:
-            return float(stated)
-        return default if ruled is None else ruled
-
     return (
-        choose(control.stale_while_revalidate, terms.stale_while_revalidate, defaults[0]),
-        choose(control.stale_if_error, terms.stale_if_error, defaults[1]),
+        _first(control.stale_while_revalidate, terms.stale_while_revalidate, defaults[0]),
+        _first(control.stale_if_error, terms.stale_if_error, defaults[1]),
     )
+
+
+def _first(stated: int | None, ruled: float | None, default: float) -> float:
+    if stated is not None:
+        return float(stated)
+    return default if ruled is None else ruled
 
 
 def may_serve_stale(fields: ResponseFields) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY", "PROPFIND", "REPORT", "SEARCH"})
 """Methods that are known to be safe; §4.4 has all others invalidate, unknown ones included."""
@@ -19,20 +19,19 @@ def invalidates(method: str, status: int) -> bool:
 def same_origin_targets(target: str, references: Sequence[bytes]) -> list[str]:
     """Return the absolute forms of *references* (Location, Content-Location) of the same origin as *target*.
 
-    §4.4: a cache must not invalidate for another origin.
+    Scheme and host are spelled as in *target*, as keys are. §4.4: a cache must not invalidate for another origin.
     """
     found = []
-    own = _origin(target)
     for reference in references:
         try:
-            url = urljoin(target, reference.decode("latin-1").strip())
-            if _origin(url) == own:
-                found.append(url)
+            own, other = urlsplit(target), urlsplit(urljoin(target, reference.decode("latin-1").strip()))
+            if _origin(own) == _origin(other):
+                found.append(urlunsplit((own.scheme, own.netloc, other.path, other.query, "")))
         except ValueError:
             continue
     return found
 
 
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
-    return (parts.scheme.lower(), parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme.lower()))
+def _origin(url: SplitResult) -> tuple[str, str | None, int | None]:
+    port = url.port
+    return (url.scheme, url.hostname, DEFAULT_PORTS.get(url.scheme) if port is None else port)

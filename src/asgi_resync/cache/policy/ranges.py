@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-RANGE = re.compile(rb"bytes[ \t]*=[ \t]*(\d*)-(\d*)", re.IGNORECASE)
+RANGE = re.compile(rb"bytes=(\d*)-(\d*)", re.IGNORECASE)
 LONGEST_DIGITS = 18
 
 

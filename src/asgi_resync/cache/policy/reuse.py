@@ -61,22 +61,21 @@ def reuse(
         return WHILE_REVALIDATE if _within_window(entry, now, fresh_until) else STALE
     if request.no_cache:
         return REQUESTED
-    age = current_age(entry, now)
+    # §5.2.1.1 and .3: not older than max-age, and fresh for at least min-fresh more. What is too old stays so:
+    # max-stale excuses that a lifetime is exceeded, and no more.
+    too_old = request.max_age is not None and current_age(entry, now) > request.max_age
     if fresh:
-        # §5.2.1.1 and .3: not older than max-age, and fresh for at least min-fresh more.
-        if request.max_age is not None and age > request.max_age:
-            return REQUESTED
-        if request.min_fresh is not None and fresh_until - now < request.min_fresh:
+        if too_old or (request.min_fresh is not None and fresh_until - now < request.min_fresh):
             return REQUESTED
         return FRESH
     if request.max_age is None and request.min_fresh is None and request.max_stale is None:
         return WHILE_REVALIDATE if _within_window(entry, now, fresh_until) else STALE
     # A client that states what it takes gets nothing staler than that in the name of speed.
-    if request.max_stale is None or not entry.may_serve_stale or entry.always_validate:
+    if request.max_stale is None or request.min_fresh is not None or too_old:
         return STALE
-    # §5.2.1.2: max-stale widens what max-age allows only by the lifetime exceeded.
-    within_age = request.max_age is None or age <= request.max_age + request.max_stale
-    return MAX_STALE if within_age and now - fresh_until <= request.max_stale else STALE
+    if not entry.may_serve_stale or entry.always_validate:
+        return STALE
+    return MAX_STALE if now - fresh_until <= request.max_stale else STALE
 
 
 def _within_window(entry: StoredResponse, now: float, fresh_until: float) -> bool:
