@@ -2,12 +2,13 @@
 
 Tests run against the built wheel, on every supported Python that is here; a Python that is missing is skipped and
 said so. Environments are made by uv where it is installed (the dev extra brings it) and by virtualenv and pip
-otherwise; set NOX_DEFAULT_VENV_BACKEND=virtualenv to have pip's own configuration obeyed.
+otherwise, which NOX_DEFAULT_VENV_BACKEND=virtualenv asks for.
 """
 
 from __future__ import annotations
 
 import os
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,7 +18,9 @@ import nox
 
 ROOT = Path(__file__).parent
 DIST = ROOT / "dist"
-SUPPORTED = ("3.11", "3.12", "3.13")
+RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
+# The Python that runs this is tested too: on a machine with a newer one only, it is all there is.
+SUPPORTED = [*("3.11", "3.12", "3.13"), *([RUNNING] if sys.version_info > (3, 14) else [])]
 PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")["project"]
 RUNTIME_EXTRAS = ("httpx2", "httpx", "watch", "prometheus", "otel", "fast", "demo")
 
@@ -25,7 +28,7 @@ RUNTIME_EXTRAS = ("httpx2", "httpx", "watch", "prometheus", "otel", "fast", "dem
 def _candidates(version: str) -> Iterator[Path]:
     """Yield where an interpreter of *version* may be, likeliest first. pyenv's shims may be there and not work."""
     name = f"python{version}.exe" if os.name == "nt" else f"python{version}"
-    if version == f"{sys.version_info.major}.{sys.version_info.minor}":
+    if version == RUNNING:
         yield Path(sys.base_prefix) / "bin" / name
     yield from (Path(folder) / name for folder in os.get_exec_path())
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
@@ -58,6 +61,22 @@ def _present() -> list[str]:
     return list(found)
 
 
+def _let_uv_reach_what_pip_reaches() -> None:
+    """Hand uv the index, and the certificates, that pip is configured with: uv reads no pip.conf."""
+    pip = [getattr(sys, "_base_executable", sys.executable), "-m", "pip", "config", "list"]
+    listed = subprocess.run(pip, capture_output=True, text=True, timeout=60, check=False).stdout
+    known = {"index-url": "UV_DEFAULT_INDEX", "cert": "SSL_CERT_FILE"}
+    for line in listed.splitlines():
+        name, _, value = line.partition("=")
+        variable = known.get(name.rpartition(".")[2])
+        if variable is not None:
+            os.environ.setdefault(variable, value.strip("'"))
+    if ssl.get_default_verify_paths().cafile:
+        # As pip does from 24.2 on: trust what the system trusts, a company's own authority for one.
+        os.environ.setdefault("UV_SYSTEM_CERTS", "1")
+
+
+_let_uv_reach_what_pip_reaches()
 os.environ["UV_PYTHON_DOWNLOADS"] = "never"
 PYTHONS = _present()
 OLDEST, NEWEST = PYTHONS[0], PYTHONS[-1]
@@ -116,10 +135,11 @@ def imports(session: nox.Session) -> None:
 @nox.session(python=OLDEST)
 def build(session: nox.Session) -> None:
     """Build the wheel from the sdist, so that both are known to be complete."""
-    session.install("build>=1.2", "uv")
+    installer = "uv" if session.venv_backend == "uv" else "pip"
+    session.install("build>=1.2", installer)
     for old in DIST.glob("asgi_resync-*"):
         old.unlink()
-    session.run("python", "-m", "build", "--installer=uv", f"--outdir={DIST}", silent=True)
+    session.run("python", "-m", "build", f"--installer={installer}", f"--outdir={DIST}", silent=True)
     session.log(f"built {_wheel().name}")
 
 
@@ -157,7 +177,8 @@ def lowest(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Measure hit, miss and pass-through beside the bare app and the peers: `nox -s bench -- --quick`."""
     _install_wheel(session, "test")
-    session.install("uv")
+    if session.venv_backend == "uv":
+        session.install("uv")  # for the peers' environments, which else are made by venv and pip
     session.run("python", "-m", "tests.benchmarks", *session.posargs)
 
 

@@ -39,8 +39,9 @@ def prepare(peer: str, folder: Path) -> Path:
             _run(peer, [uv, "venv", "--quiet", "--clear", f"--python={sys.executable}", str(place)])
             _run(peer, [uv, "pip", "install", "--quiet", f"--python={python_of(place)}", *requirements])
         else:
-            _run(peer, [sys.executable, "-m", "venv", "--clear", str(place)])
-            _run(peer, [str(python_of(place)), "-m", "pip", "install", "--quiet", *requirements])
+            _run(peer, [sys.executable, "-m", "venv", "--clear", "--without-pip", str(place)])
+            pip = [sys.executable, "-m", "pip", f"--python={python_of(place)}"]
+            _run(peer, [*pip, "install", "--quiet", *requirements])
         done.write_text("\n".join(requirements), encoding="utf-8")
     return python_of(place)
 
