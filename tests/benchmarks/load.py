@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from typing import cast
 
 from .browser import HEADERS
 
@@ -91,9 +92,9 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send the first request."""
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        transport.write(next(self.requests))
+        # Not isinstance: uvloop's transports are no subclass of asyncio's.
+        self.transport = cast(asyncio.Transport, transport)
+        self.transport.write(next(self.requests))
 
     def data_received(self, data: bytes) -> None:
         """Count an answer when it is whole."""

@@ -152,6 +152,9 @@ def over_http(subjects: Sequence[Subject], plan: Plan, pythons: Pythons, tell: T
                     yield Row(
                         place="over HTTP", size=size, subject=subject.name, values=(), ratios=(), note=str(error)[:100]
                     )
+            if BARE.name not in targets:
+                # Without what the others are compared with there is nothing to tell.
+                continue
             if nginx.found():
                 port = stack.enter_context(nginx.caching(targets[BARE.name][0], server_pin))
                 targets[NGINX] = (port, "/hit")
