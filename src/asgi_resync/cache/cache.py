@@ -279,7 +279,11 @@ def conceal(entry: StoredResponse, fields: ResponseFields) -> None:
 
 
 def _url_key(url: str) -> CacheKey:
-    key = key_of_url(url)
+    remedy = "give the whole URL with scheme and host, such as 'http://example.com/plan'"
+    try:
+        key = key_of_url(url)
+    except ValueError as error:
+        raise RuleError("urls", url, remedy) from error
     if not key[1]:
-        raise RuleError("urls", url, "give the whole URL with scheme and host, such as 'http://example.com/plan'")
+        raise RuleError("urls", url, remedy)
     return key
