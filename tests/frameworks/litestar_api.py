@@ -9,7 +9,6 @@ from typing import Any, cast
 from litestar import Litestar, Request, Response, WebSocket, get, post, websocket
 from litestar.exceptions import NotFoundException
 from litestar.response import Stream
-from litestar.types import Middleware
 from tests.frameworks.forms import ITEMS, Form, form_of, headers, marked, resync_for
 
 from asgi_resync import Resync
@@ -74,9 +73,8 @@ def build(form: Form, resync: Resync) -> ASGIApp:
 
     handlers = [plan, item, change, purge, stream, slow, count, shout]
     if form == "added":
-        middleware = cast("Middleware", resync.middleware)
-        return cast(ASGIApp, Litestar(handlers, lifespan=[resync.lifespan], middleware=[middleware]))
-    return resync(cast(ASGIApp, Litestar(handlers)))
+        return cast(ASGIApp, Litestar(handlers, lifespan=[resync.lifespan], middleware=[resync.middleware]))
+    return resync(Litestar(handlers))
 
 
 app = build(form_of(), resync_for(form_of()))

@@ -101,11 +101,11 @@ async def outcome(app: ASGIApp, asked: dict[str, Any]) -> tuple[list[Message], B
 
 
 def whole_part(sent: list[Message]) -> list[Message]:
-    """Return *sent* up to the end of the first response in it; what an app says after that is no part of it."""
-    ends = (
-        at for at, message in enumerate(sent) if message["type"] == "http.response.body" and not message["more_body"]
-    )
-    return sent[: next(ends) + 1]
+    """Return the first whole response in *sent*; what an app says before or after it is no part of it."""
+    starts = [at for at, message in enumerate(sent) if message["type"] == "http.response.start"]
+    bodies = [at for at, message in enumerate(sent) if message["type"] == "http.response.body" and at > starts[0]]
+    end = next(at for at in bodies if not sent[at]["more_body"])
+    return sent[starts[0] : end + 1]
 
 
 @pytest.mark.parametrize("wrap", list(WRAPPINGS.values()), ids=list(WRAPPINGS))
