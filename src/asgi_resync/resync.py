@@ -97,8 +97,8 @@ class Resync:
             on_event=emit,
         )
         self.cache = Cache(self._memory, options=cache_options(self.settings), clock=clock, on_event=on_event)
-        self._running = 0
-        self._sweep: asyncio.Task[None] | None = None
+        self._lives: dict[asyncio.AbstractEventLoop, tuple[int, asyncio.Task[None]]] = {}
+        """By loop, how often it was started there and not stopped, and the sweep."""
 
     @classmethod
     def from_env(
@@ -156,32 +156,42 @@ class Resync:
     ) -> None:
         """Purge by tags, URLs, upstream, or everything; see `Cache.purge`. The rules say how a query enters the key."""
         upstreams = () if upstream is None else (upstream,)
-        keyed = urls if isinstance(urls, str) else [url_in_key(url, self.rules) for url in urls]
+        keyed = urls if isinstance(urls, str) else [self._keyed(url) for url in urls]
         await self.cache.purge(tags=tags, urls=keyed, upstreams=upstreams, everything=everything, soft=soft)
 
+    def _keyed(self, url: str) -> str:
+        try:
+            return url_in_key(url, self.rules)
+        except ValueError:
+            return url  # The cache refuses it, by name.
+
     async def start(self) -> None:
-        """Start what runs in the background. Nested starts count, so two lifespans around one app do no harm."""
-        self._running += 1
-        if self._running == 1:
-            try:
-                loop = asyncio.get_running_loop()
-            except RuntimeError:
-                # On another loop than asyncio's requests pass untouched, so there is nothing to sweep.
-                return
-            self._sweep = loop.create_task(
-                sweep_forever(self._memory, self.cache.clock, self.settings.cache.sweep_interval)
-            )
+        """Start what runs in the background of this loop. Starts count: two lifespans around one app do no harm."""
+        loop = _asyncio_loop()
+        if loop is None:
+            # Requests pass untouched there, so there is nothing to sweep.
+            return
+        for gone in [other for other in list(self._lives) if other.is_closed()]:
+            self._lives.pop(gone, None)
+        if loop in self._lives:
+            count, sweep = self._lives[loop]
+        else:
+            interval = self.settings.cache.sweep_interval
+            count, sweep = 0, loop.create_task(sweep_forever(self._memory, self.cache.clock, interval))
+        self._lives[loop] = (count + 1, sweep)
 
     async def stop(self) -> None:
-        """Stop what `start` started, waiting for refreshes within RESYNC_SHUTDOWN_TIMEOUT. What is stored stays."""
-        if self._running == 0:
+        """Stop what `start` started on this loop, with RESYNC_SHUTDOWN_TIMEOUT for refreshes. What is stored stays."""
+        loop = _asyncio_loop()
+        if loop is None or loop not in self._lives:
             return
-        self._running -= 1
-        if self._running == 0 and self._sweep is not None:
-            sweep, self._sweep = self._sweep, None
-            sweep.cancel()
-            await asyncio.wait({sweep})
-            await self.cache.settle(self.settings.shutdown_timeout)
+        count, sweep = self._lives.pop(loop)
+        if count > 1:
+            self._lives[loop] = (count - 1, sweep)
+            return
+        sweep.cancel()
+        await asyncio.wait({sweep})
+        await self.cache.settle(self.settings.shutdown_timeout)
 
 
 class ResyncApp(CacheMiddleware):
@@ -206,7 +216,17 @@ class ResyncApp(CacheMiddleware):
             self.resync.cache.failed("the app's lifespan", error)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the app has
+        if name == "app":
+            # Asked before it is set, as by copy and pickle.
+            raise AttributeError(name)
         return getattr(self.app, name)
+
+
+def _asyncio_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def _by_name(upstreams: Iterable[Upstream]) -> dict[str, Upstream]:
