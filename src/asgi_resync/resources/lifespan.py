@@ -54,19 +54,20 @@ class LifespanResponder:
         self._started = True
         await self._start()
         try:
-            await self._app(scope, listen, tell)
-        except Exception as error:
-            if self._answered != "nothing":
-                raise
-            self._on_unsupported(error)
-        else:
-            if self._answered == "nothing":
-                self._on_unsupported(None)
+            try:
+                await self._app(scope, listen, tell)
+            except Exception as error:
+                if self._answered != "nothing":
+                    raise
+                self._on_unsupported(error)
+            else:
+                if self._answered == "nothing":
+                    self._on_unsupported(None)
+            if self._answered in ("nothing", "startup"):
+                await self._alone(receive, send)
         finally:
-            if self._answered != "nothing":
-                await self._stop_once()
-        if self._answered in ("nothing", "startup"):
-            await self._alone(receive, send)
+            # Also where the server cancels the scope.
+            await self._stop_once()
 
     async def _alone(self, receive: Receive, send: Send) -> None:
         """Answer what the app left unanswered."""
