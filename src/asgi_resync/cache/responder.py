@@ -7,33 +7,29 @@ from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
 from .._asgi import ASGIApp, Message, RawHeaders, Receive, Scope, Send
-from ..events import CacheHit, CacheKey, CacheMiss, Collapsed, StaleServed
-from .answer import age_fields, answer
+from ..events import CacheKey, CacheMiss
 from .cache import Cache
 from .entry import StoredResponse
 from .exchange import Exchange, Reason
 from .flight import MAX_ATTEMPTS, Flight, FlightKey
+from .follow import follow
 from .forward import consume_target
-from .keys import UNKEYED, unkeyed_of, variant_key, variant_of
+from .keys import UNKEYED, unkeyed_of, variant_of
 from .lead import flown, lead, shared_receive
+from .lookup import candidates_for, look_up
 from .policy.control import RequestControl, parse_request_control
 from .policy.reuse import AskApp, Fresh, ServeStale, may_serve_if_error, reuse
 from .policy.validation import PRECONDITIONS, conditional_headers
+from .replies import Replies
 from .rules import Terms
-from .status import forward_member
-from .store import Variants
 from .tags import MarkedStale
 
 Special: TypeAlias = Mapping[bytes, bytes]
 """The request fields that change what may be done, by name."""
 
-MAX_CANDIDATES = 16
 MAX_HOPS = 4
 """An app that varies on ever other fields sends those who wait from flight to flight; after that many they go alone."""
 
-Outcome: TypeAlias = Literal["answered", "alone", "failed", "stalled", "outdated"]
-STALL_SECONDS = 0.5
-"""How long those who wait bear with a leader whose client takes nothing."""
 NO_SPECIAL: Special = {}
 
 
@@ -54,6 +50,7 @@ class Responder:
         "_key",
         "_method",
         "_receive",
+        "_replies",
         "_rule",
         "_scope",
         "_send",
@@ -92,6 +89,7 @@ class Responder:
         self._attempt = 1
         self._unkeyed = () if UNKEYED.isdisjoint(special) else unkeyed_of(self._headers)
         self._found_key: FlightKey = (key, (), self._unkeyed)
+        self._replies = Replies(cache, key, self._method, self._headers, send)
 
     async def respond(self) -> None:
         """Answer the request. Raises what the app raises."""
@@ -99,6 +97,7 @@ class Responder:
         directives: RequestControl | None = None
         if self._special:
             self._conditional = b"range" in self._special or not PRECONDITIONS.isdisjoint(self._special)
+            self._replies.is_conditional = self._conditional
             if b"cache-control" in self._special or b"pragma" in self._special:
                 lines = [value for name, value in self._headers if name == b"cache-control"]
                 # RFC 9111 §5.4: Pragma counts only where Cache-Control is absent.
@@ -108,20 +107,23 @@ class Responder:
                 if cache.options.honours_client:
                     self._control = directives
         now = cache.clock()
-        entry, tier, marked = await self._lookup()
+        authorized = b"authorization" in self._special
+        found = await look_up(cache, self._key, self._headers, self._unkeyed, authorized=authorized)
+        entry, marked = found.entry, found.marked_stale_at
+        self._forward, self._found_key = found.forward, found.flight_key
         candidates: tuple[StoredResponse, ...] = ()
         fallback: StoredResponse | None = None
         if entry is not None:
             decision = reuse(entry, now, self._control, marked_stale_at=marked)
             match decision:
                 case Fresh():
-                    await self._hit(entry, tier, now)
+                    await self._replies.hit(entry, found.tier, now)
                     return
                 case ServeStale(reason=reason, refresh=refresh):
                     # §5.2.1.5: what a request that forbids storing brings is not for the store.
                     if refresh and not (directives is not None and directives.no_store):
                         self._refresh(entry)
-                    await self._stale(entry, reason, now)
+                    await self._replies.stale(entry, reason, now)
                     return
                 case AskApp(forward=forward):
                     self._forward = forward
@@ -131,7 +133,7 @@ class Responder:
         elif self._forward == "vary-miss":
             candidates = await self._candidates(None)
         if directives is not None and directives.only_if_cached:
-            await self._gateway_timeout()
+            await self._replies.gateway_timeout()
             return
         if directives is not None and directives.no_store:
             # §5.2.1.5: the answer to a request that forbids it is not stored.
@@ -170,109 +172,23 @@ class Responder:
         # Without a rule nobody knows yet that this is ours to cache, so the client's own question goes to the app.
         return self._conditional and self._rule is None
 
-    # What is stored
-
-    async def _lookup(self) -> tuple[StoredResponse | None, bytes, float | None]:
-        """Return the stored response selected by the request, its tier, and since when it is marked stale."""
-        cache = self._cache
-        tier = b"l1" if cache.store.near(self._key) is not None else b"l2"
-        record = await cache.fetch(self._key)
-        if isinstance(record, Variants):
-            self._forward = "vary-miss"
-            record = await self._select(record)
-        elif record is not None and self._unkeyed:
-            # It was made for a request without the fields that this one carries.
-            self._forward = "vary-miss"
-            record = None
-        if record is None or isinstance(record, Variants):
-            return None, tier, None
-        if b"authorization" in self._special and not record.shared_with_authorization:
-            return None, tier, None
-        standing = cache.ledger.standing(record)
-        if standing == "purged":
-            return None, tier, None
-        if isinstance(standing, MarkedStale):
-            return record, tier, standing.at
-        record.vouched = cache.ledger.version
-        return record, tier, None
-
-    async def _select(self, index: Variants) -> StoredResponse | None:
+    def _variant(self, names: tuple[bytes, ...]) -> tuple[object, ...]:
         normalize = self._cache.options.normalize_vary
-        for position, names in enumerate(index.names):
-            variant = variant_of(self._headers, names, normalize=normalize, unkeyed=self._unkeyed)
-            if position == 0:
-                self._found_key = (self._key, names, variant)
-            found = await self._cache.fetch(variant_key(self._key, index.generation, names, variant))
-            if isinstance(found, StoredResponse):
-                return found
-        return None
+        return variant_of(self._headers, names, normalize=normalize, unkeyed=self._unkeyed)
 
     async def _candidates(self, entry: StoredResponse | None) -> tuple[StoredResponse, ...]:
-        """Return what the app can be asked to validate: the selected response, and other variants (RFC 9111 §4.3.1)."""
         if self._rule is not None and not self._rule.revalidate:
             return ()
         if self._method == "POST":
             # RFC 9110 §13.1.2: to a POST, If-None-Match that matches makes 412, and never 304.
             return ()
-        first = (entry,) if entry is not None and entry.app_validator else ()
-        record = await self._cache.fetch(self._key)
-        if not isinstance(record, Variants):
-            return first
-        others = []
-        for key in reversed(record.listed[-MAX_CANDIDATES:]):
-            other = await self._cache.fetch(key)
-            if not isinstance(other, StoredResponse) or other is entry or other.etag is None:
-                continue
-            if other.app_validator and self._cache.ledger.standing(other) != "purged":
-                others.append(other)
-        return (*first, *others)
-
-    # Answers out of the store
-
-    async def _answer(self, entry: StoredResponse, extra: RawHeaders, now: float) -> None:
-        start, body = answer(entry, self._method, self._headers, extra, now, conditional=self._conditional)
-        await self._send(start)
-        await self._send(body)
-
-    def _name(self) -> bytes | None:
-        return self._cache.options.status_name(self._key)
-
-    async def _hit(self, entry: StoredResponse, tier: bytes, now: float) -> None:
-        if self._cache.emit is not None:
-            self._cache.emit(CacheHit(key=self._key, route=entry.route, tier=tier.decode(), age=now - entry.born))
-        await self._answer(entry, age_fields(entry, now, self._name(), tier), now)
-
-    async def _stale(self, entry: StoredResponse, reason: str, now: float) -> None:
-        if self._cache.emit is not None:
-            staleness = now - entry.born - entry.lifetime
-            self._cache.emit(StaleServed(key=self._key, route=entry.route, reason=reason, staleness=staleness))
-        await self._answer(entry, age_fields(entry, now, self._name(), b"stale-" + reason.encode()), now)
+        return await candidates_for(self._cache, self._key, entry)
 
     async def _reply(self, entry: StoredResponse, reason: Reason, own: RawHeaders) -> None:
-        now = self._cache.clock()
         if reason == "if-error":
-            await self._stale(entry, reason, now)
-            return
-        extra = age_fields(entry, now, None) + own
-        if (name := self._name()) is not None:
-            extra.append((b"cache-status", forward_member(name, self._forward, status=304, stored=True)))
-        await self._answer(entry, extra, now)
-
-    async def _collapsed(self, entry: StoredResponse, now: float) -> None:
-        if self._cache.emit is not None:
-            self._cache.emit(Collapsed(key=self._key, route=entry.route))
-        extra = age_fields(entry, now, None)
-        if (name := self._name()) is not None:
-            extra.append((b"cache-status", forward_member(name, self._forward, collapsed=True)))
-        await self._answer(entry, extra, now)
-
-    async def _gateway_timeout(self) -> None:
-        body = b"Nothing that may be reused is stored, and the request allows nothing else (only-if-cached).\n"
-        headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))]
-        if (name := self._name()) is not None:
-            headers.append((b"cache-status", name + b"; detail=only-if-cached"))
-        await self._send({"type": "http.response.start", "status": 504, "headers": headers})
-        await self._send({"type": "http.response.body", "body": b"" if self._method == "HEAD" else body})
+            await self._replies.stale(entry, reason, self._cache.clock())
+        else:
+            await self._replies.validated(entry, own, self._forward)
 
     # Calls of the app
 
@@ -334,49 +250,29 @@ class Responder:
                 return
             if flight.loop is not loop:
                 break
-            outcome = await self._follow(key, flight)
-            if outcome == "answered":
-                return
-            if outcome == "alone" or (outcome == "failed" and flight.attempt >= MAX_ATTEMPTS):
+            outcome = await follow(key, flight, self._variant)
+            if isinstance(outcome, StoredResponse):
+                shared = await self._share(outcome, is_fallback=flight.is_fallback)
+                if shared == "answered":
+                    return
+                if shared == "alone":
+                    break
+                cache.flights.end(key, flight)
+            elif outcome == "alone" or (outcome == "failed" and flight.attempt >= MAX_ATTEMPTS):
                 break
-            if outcome == "outdated":
+            elif outcome == "stalled":
+                # The leader's client does not take what it asked for: the rest of the body may never come.
                 cache.flights.end(key, flight)
             elif outcome == "failed":
                 self._attempt = flight.attempt + 1
-            elif not isinstance(outcome, str):
+            else:
                 key = outcome
                 hops += 1
                 self._forward = "vary-miss"
         self._missed()
         await self._fly(self._exchange(None, candidates, fallback), self._receive)
 
-    async def _follow(self, key: FlightKey, flight: Flight[StoredResponse]) -> Outcome | FlightKey:
-        """Wait for *flight*. Returns what came of it, or the key of the flight that fits better."""
-        flight.followers += 1
-        try:
-            while flight.state == "aloft":
-                await flight.change()
-            if flight.state in ("decided", "landed") and isinstance(flight.terms, tuple):
-                names, variant = flight.terms
-                normalize = self._cache.options.normalize_vary
-                mine = variant_of(self._headers, names, normalize=normalize, unkeyed=self._unkeyed)
-                if mine != variant:
-                    return (self._key, names, mine)
-            while flight.state == "decided":
-                if not await _progress(flight):
-                    # The leader's client does not take what it asked for: its body may never come.
-                    self._cache.flights.end(key, flight)
-                    return "stalled"
-        finally:
-            flight.followers -= 1
-        if flight.state == "failed":
-            return "failed"
-        entry = flight.result
-        if flight.state != "landed" or entry is None:
-            return "alone"
-        return await self._share(entry, is_fallback=flight.is_fallback)
-
-    async def _share(self, entry: StoredResponse, *, is_fallback: bool) -> Outcome:
+    async def _share(self, entry: StoredResponse, *, is_fallback: bool) -> Literal["answered", "alone", "outdated"]:
         """Answer with what a flight brought, if it may answer this request too."""
         now = self._cache.clock()
         standing = self._cache.ledger.standing(entry)
@@ -384,16 +280,16 @@ class Responder:
             marked = standing.at if isinstance(standing, MarkedStale) else None
             if standing == "purged" or not may_serve_if_error(entry, now, self._control, marked_stale_at=marked):
                 return "alone"
-            await self._stale(entry, "if-error", now)
+            await self._replies.stale(entry, "if-error", now)
             return "answered"
         if standing != "good" and entry.epoch < self._epoch:
             # Purged after the app was asked and before this request came, which wants what is true since.
             return "outdated"
         match reuse(entry, now, self._control):
             case Fresh():
-                await self._collapsed(entry, now)
+                await self._replies.collapsed(entry, self._forward, now)
             case ServeStale(reason=reason):
-                await self._stale(entry, reason, now)
+                await self._replies.stale(entry, reason, now)
             case AskApp():
                 return "alone"
         return "answered"
@@ -456,19 +352,6 @@ class Responder:
             await self._send(message)
 
         await self._app(self._scope, self._receive, consume_target(watch))
-
-
-async def _progress(flight: Flight[StoredResponse]) -> bool:
-    """Wait for *flight* to change; False if its leader's client holds it up for too long."""
-    if not flight.is_sending:
-        await flight.change()
-        return True
-    try:
-        async with asyncio.timeout(STALL_SECONDS):
-            await flight.change()
-    except TimeoutError:
-        return not flight.is_sending
-    return True
 
 
 def _request_of(body: bytes, then: Receive | None = None) -> Receive:

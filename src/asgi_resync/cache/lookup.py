@@ -1,0 +1,85 @@
+"""Finding what is stored for a request (RFC 9111 §4.1): the response it selects, and what else may be validated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from .._asgi import RawHeaders
+from ..events import CacheKey
+from .cache import Cache
+from .entry import StoredResponse
+from .flight import FlightKey
+from .keys import variant_key, variant_of
+from .store import Variants
+from .tags import MarkedStale
+
+MAX_CANDIDATES = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What `look_up` found: the selected response or None, its tier, and since when a soft purge made it stale.
+
+    `flight_key` is what a call of the app for this request is known by, `forward` why one would be made if nothing is
+    found (RFC 9211 §2.2).
+    """
+
+    entry: StoredResponse | None
+    tier: Literal[b"l1", b"l2"]
+    marked_stale_at: float | None
+    flight_key: FlightKey
+    forward: Literal["uri-miss", "vary-miss"]
+
+
+async def look_up(
+    cache: Cache, key: CacheKey, headers: RawHeaders, unkeyed: tuple[object, ...], *, authorized: bool
+) -> Found:
+    """Return what *cache* holds for a request with *headers* under the primary *key*; nothing that was purged."""
+    near = cache.store.near(key)
+    record = near if near is not None else await cache.fetch(key)
+    flight_key: FlightKey = (key, (), unkeyed)
+    forward: Literal["uri-miss", "vary-miss"] = "uri-miss"
+    entry: StoredResponse | None = None
+    if isinstance(record, Variants):
+        forward = "vary-miss"
+        for position, names in enumerate(record.names):
+            variant = variant_of(headers, names, normalize=cache.options.normalize_vary, unkeyed=unkeyed)
+            if position == 0:
+                flight_key = (key, names, variant)
+            found = await cache.fetch(variant_key(key, record.generation, names, variant))
+            if isinstance(found, StoredResponse):
+                entry = found
+                break
+    elif record is not None and unkeyed:
+        # It was made for a request without the fields that this one carries.
+        forward = "vary-miss"
+    else:
+        entry = record
+    marked: float | None = None
+    if entry is not None:
+        standing = cache.ledger.standing(entry)
+        if standing == "purged" or (authorized and not entry.shared_with_authorization):
+            entry = None
+        elif isinstance(standing, MarkedStale):
+            marked = standing.at
+        else:
+            entry.vouched = cache.ledger.version
+    tier: Literal[b"l1", b"l2"] = b"l1" if near is not None else b"l2"
+    return Found(entry=entry, tier=tier, marked_stale_at=marked, flight_key=flight_key, forward=forward)
+
+
+async def candidates_for(cache: Cache, key: CacheKey, entry: StoredResponse | None) -> tuple[StoredResponse, ...]:
+    """Return what the app can be asked to validate: the selected *entry*, and other variants (RFC 9111 §4.3.1)."""
+    first = (entry,) if entry is not None and entry.app_validator else ()
+    record = await cache.fetch(key)
+    if not isinstance(record, Variants):
+        return first
+    others = []
+    for listed in reversed(record.listed[-MAX_CANDIDATES:]):
+        other = await cache.fetch(listed)
+        if not isinstance(other, StoredResponse) or other is entry or other.etag is None:
+            continue
+        if other.app_validator and cache.ledger.standing(other) != "purged":
+            others.append(other)
+    return (*first, *others)
