@@ -13,7 +13,7 @@ from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoin
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from tests.transparency.driver import Connection, body, exchange, http, start
-from tests.transparency.wrappings import Wrap
+from tests.transparency.wrappings import Wrap, bare, without_rules
 
 from asgi_resync._asgi import Message, Receive, Scope, Send
 
@@ -123,6 +123,36 @@ async def test_two_event_streams_run_side_by_side(wrap: Wrap) -> None:
         await asyncio.gather(*calls)
 
     assert [b"data: hello\n\n"] * 3 == [stream.body for stream in streams]
+
+
+@pytest.mark.parametrize("wrap", [bare, without_rules])
+async def test_long_polls_wait_side_by_side(wrap: Wrap) -> None:
+    """Where nothing says that an answer may be shared, clients that wait for news are all in the app to hear it."""
+    listening: list[asyncio.Event] = []
+    together = asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        news = asyncio.Event()
+        listening.append(news)
+        if len(listening) == 3:
+            together.set()
+        await news.wait()
+        await send(start())
+        await send(body(b"news"))
+
+    wrapped = wrap(app)
+    polls = [asyncio.ensure_future(exchange(wrapped)) for _ in range(3)]
+    try:
+        async with asyncio.timeout(5):
+            await together.wait()
+            for news in listening:
+                news.set()
+            answers = await asyncio.gather(*polls)
+    finally:
+        for poll in polls:
+            poll.cancel()
+
+    assert [b"news"] * 3 == [answer.body for answer in answers]
 
 
 async def test_context_variables_reach_the_app(wrap: Wrap) -> None:
