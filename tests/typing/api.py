@@ -1,0 +1,176 @@
+"""Every public name as users write it, for mypy: what it takes, and what it gives. Nothing here runs.
+
+A name is public only if it is in `asgi_resync.__all__` and stands here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import assert_type
+
+import asgi_resync
+from asgi_resync import (
+    AlreadyWrapped,
+    Cache,
+    CacheMiddleware,
+    CacheOptions,
+    CacheRule,
+    MemoryStore,
+    MissingExtra,
+    Resync,
+    ResyncError,
+    RuleError,
+    Settings,
+    SettingsError,
+    Store,
+    StoredResponse,
+    Upstream,
+    cache_for,
+    events,
+)
+from asgi_resync._asgi import Receive, Scope, Send
+from asgi_resync.errors import SettingProblem
+from asgi_resync.testing import ManualClock, Reply, Request, Response, ScriptedApp, request
+
+
+async def plain_app(scope: Scope, receive: Receive, send: Send) -> None:
+    """An ASGI app as a function."""
+
+
+def on_event(event: events.Event) -> None:
+    """A listener tells events apart by their type."""
+    match event:
+        case events.CacheHit():
+            assert_type(event.tier, str)
+            assert_type(event.age, float)
+        case events.CacheMiss() | events.NotStored():
+            assert_type(event.reason, str)
+            assert_type(event.route, str)
+        case events.Stored():
+            assert_type(event.size, int)
+        case events.StaleServed():
+            assert_type(event.staleness, float)
+        case events.Refreshed():
+            assert_type(event.validated, bool)
+        case events.RefreshFailed():
+            assert_type(event.cause, str)
+        case events.Collapsed() | events.Invalidated():
+            assert_type(event.key, tuple[object, ...])
+        case events.Purged():
+            assert_type(event.scope, str)
+        case events.Evicted():
+            assert_type(event.count, int)
+        case events.InternalFailure():
+            assert_type(event.error, BaseException)
+        case _:
+            pass
+
+
+def facade() -> Resync:
+    """One line that wraps, with everything it can be told."""
+    rule = CacheRule(
+        "/plan/{rest:path}",
+        ttl=10,
+        stale_while_revalidate=30,
+        stale_if_error=300,
+        methods=["GET", "POST"],
+        body_in_key=True,
+        statuses=(200, 404),
+        vary=["accept-language"],
+        tags=["plan"],
+        upstreams=["tws"],
+        query="sort",
+        query_drop=["utm_*"],
+        etag=False,
+        set_cookie="strip",
+    )
+    assert_type(rule.ttl, float | None)
+    resync = Resync(
+        Settings(shutdown_timeout=5),
+        rules=[rule],
+        upstreams=[Upstream("tws")],
+        on_event=on_event,
+        clock=ManualClock(),
+    )
+    wrapped = resync(plain_app)
+    assert_type(wrapped.resync, Resync)
+    resync.middleware(plain_app)
+    assert_type(resync.cache, Cache)
+    assert_type(resync.settings, Settings)
+    return Resync.from_env({"RESYNC_PROFILE": "production"}, rules=(rule,))
+
+
+async def life(resync: Resync) -> None:
+    """Started, purged and stopped by hand or by a framework."""
+    async with resync.lifespan(object()) as nothing:
+        assert_type(nothing, None)
+    await resync.start()
+    await resync.purge(tags=["plan"], urls=["http://example.com/"], upstream="tws", soft=True)
+    await resync.purge(everything=True)
+    await resync.stop()
+
+
+async def parts(store: Store, key: tuple[object, ...]) -> None:
+    """The middleware and the cache without the facade."""
+    cache = Cache(
+        store, options=CacheOptions(name="edge", max_body=1024, targets=(b"cdn-cache-control",)), on_event=on_event
+    )
+    CacheMiddleware(plain_app, cache=cache, rules=[CacheRule("/", ttl=1)])
+    await cache.purge(tags=("a",), upstreams=["tws"], urls=[], soft=False)
+    await cache.aclose(timeout=1.0)
+    memory: Store = MemoryStore(shards=2, max_entries=10, max_bytes=10_000, on_event=on_event)
+    assert_type(memory.is_remote, bool)
+    record = await memory.get(key)
+    if isinstance(record, StoredResponse):
+        assert_type(record.body, bytes)
+        assert_type(record.lifetime, float)
+        await memory.set(key, record)
+    await memory.delete(key)
+
+
+@cache_for(10, stale_while_revalidate=30, tags=["plan"], vary=["accept"], upstreams=["tws"], etag=True)
+async def handler(number: int, *, text: str = "") -> list[str]:
+    """A marked handler keeps its signature, async or not."""
+    return [text] * number
+
+
+@cache_for(stale_if_error=60)
+def sync_handler(number: int) -> str:
+    return str(number)
+
+
+async def marked() -> None:
+    assert_type(await handler(1, text="a"), list[str])
+    assert_type(sync_handler(1), str)
+
+
+def errors(error: ResyncError) -> Sequence[SettingProblem]:
+    """Each error with its facts."""
+    match error:
+        case SettingsError():
+            return error.problems
+        case RuleError():
+            assert_type(error.argument, str)
+            assert_type(error.remedy, str)
+        case MissingExtra():
+            assert_type(error.extra, str)
+        case AlreadyWrapped():
+            pass
+    return ()
+
+
+async def aids() -> None:
+    """The aids for tests."""
+    clock = ManualClock(1_700_000_000)
+    clock.advance(5)
+    assert_type(clock(), float)
+    app = ScriptedApp(Reply(status=201, headers={"etag": '"a"'}, body=[b"a", b"b"]), plain_app)
+    response = await request(app, "POST", "/?q=1", headers=[("accept", "*/*")], body=b"x")
+    assert_type(response, Response)
+    assert_type(response.header("etag"), str | None)
+    assert_type(response.values("set-cookie"), list[str])
+    assert_type(app.requests, list[Request])
+    await app.until_called()
+
+
+assert_type(asgi_resync.__version__, str)
