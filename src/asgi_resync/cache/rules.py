@@ -182,15 +182,15 @@ class CacheRule(Terms):
     def _keeps(self, pair: bytes) -> bool:
         if self.query_allow is None and not self.query_drop:
             return True
-        name = _name_of(pair).decode("utf-8", "replace")
+        name = _name_of(pair)
         if self.query_allow is not None:
             return any(_is_named(name, pattern) for pattern in self.query_allow)
         return not any(_is_named(name, pattern) for pattern in self.query_drop)
 
 
-def _name_of(pair: bytes) -> bytes:
+def _name_of(pair: bytes) -> str:
     """Return the name as apps read it."""
-    return unquote_to_bytes(pair.partition(b"=")[0].replace(b"+", b" "))
+    return unquote_to_bytes(pair.partition(b"=")[0].replace(b"+", b" ")).decode("utf-8", "replace")
 
 
 def _is_named(name: str, pattern: str) -> bool:
