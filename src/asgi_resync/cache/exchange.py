@@ -13,20 +13,19 @@ from .._asgi import ASGIApp, Message, RawHeaders, Receive, Scope, Send
 from ..events import CacheKey, NotStored, Refreshed, RefreshFailed, Stored
 from .build import Call, build_entry, freshened, strong_etag
 from .cache import Cache, conceal
+from .delivery import Delivery
 from .entry import StoredResponse
 from .flight import Flight
 from .forward import header_lines
 from .keys import variant_of
 from .marker import Mark, current_mark
-from .outbox import Outbox
-from .policy.fields import OWN_TARGET, ResponseFields, read_fields
+from .opening import is_not_modified, judge, makes_etag, not_modified, opts_in, without_own_target
+from .policy.fields import OWN_TARGET, read_fields
 from .policy.reuse import ERROR_STATUSES
-from .policy.storability import NotStorable, Storable, storability
-from .policy.validation import NOT_UPDATED, evaluate, not_modified_headers, selected, stored_headers
+from .policy.storability import NotStorable
+from .policy.validation import NOT_UPDATED, selected, stored_headers
 from .rules import NO_TERMS, Terms
 from .status import forward_member
-
-OPT_IN = frozenset({b"cache-control", b"Cache-Control", b"expires", b"Expires", OWN_TARGET, b"Resync-Cache-Control"})
 
 LASTING = frozenset(
     {
@@ -60,8 +59,8 @@ class Exchange:
 
     __slots__ = (
         "_call", "_chunks", "_client_may_304", "_fields", "_held", "_mark", "_plan",
-        "_rule", "_size", "authorized", "cache", "candidates", "client", "epoch", "fallback", "flight", "forward",
-        "headers", "key", "method", "moment", "must_repeat", "outbox", "phase", "reply", "request_time", "stored",
+        "_rule", "_size", "authorized", "cache", "candidates", "delivery", "epoch", "fallback", "flight", "forward",
+        "headers", "key", "method", "moment", "must_repeat", "phase", "reply", "request_time", "stored",
         "unkeyed",
     )  # fmt: skip
 
@@ -89,7 +88,6 @@ class Exchange:
         self.method = method
         self.headers = headers
         self.request_time = request_time
-        self.client = client
         self.reply = reply
         self.flight = flight
         self.fallback = fallback
@@ -108,7 +106,7 @@ class Exchange:
         self._held: Message | None = None
         self._chunks: list[bytes] = []
         self._size = 0
-        self.outbox = Outbox(flight.loop) if flight is not None else None
+        self.delivery = Delivery(client, flight)
 
     async def run(self, app: ASGIApp, scope: Scope, receive: Receive) -> None:
         """Call *app* to its end. Raises what the app raises, unless a stored response was served in its place."""
@@ -165,7 +163,7 @@ class Exchange:
         if action == "copy":
             self.phase = "copying"
             self._held = {**message, "headers": headers}
-            if not self._makes_etag():
+            if not makes_etag(self._fields, self._call):
                 await self._release(self._fields.etag)
         elif action == "validated":
             await self._validated(headers)
@@ -182,17 +180,17 @@ class Exchange:
         if status in ERROR_STATUSES and self.fallback is not None:
             return "fallback", headers
         terms, options = self._terms, self.cache.options
-        if terms is None and not options.heuristic and not self._opts_in(headers):
+        if terms is None and not options.heuristic and not opts_in(headers, options.targets):
             self._not_stored("no-lifetime", status)
             return "pass", headers
         now = self.cache.clock()
         self._call = call = self._circumstances(terms if terms is not None else NO_TERMS, now)
         fields = read_fields(status, headers, now=now, targets=options.targets, tag_fields=options.tag_fields)
-        plan = self._storability(fields, call, has_trailers=has_trailers)
+        plan = judge(fields, call, has_authorization=self.authorized, has_trailers=has_trailers)
         if isinstance(plan, NotStorable):
             self._not_stored(plan.reason, status)
             if fields.has_own_target:
-                headers = [pair for pair in headers if pair[0].lower() != OWN_TARGET]
+                headers = without_own_target(headers)
             if terms is not None and (name := options.status_name(self.key)) is not None:
                 # Somebody asked for it to be cached, so the answer says why it is not.
                 member = forward_member(name, self.forward, detail=plan.reason)
@@ -215,10 +213,6 @@ class Exchange:
         mark = self._mark
         return mark.terms if mark is not None and mark.terms is not None else self._rule
 
-    def _opts_in(self, headers: RawHeaders) -> bool:
-        targets = self.cache.options.targets
-        return any(name in OPT_IN or (targets and name.lower() in targets) for name, _ in headers)
-
     def _circumstances(self, terms: Terms, now: float) -> Call:
         route = getattr(self._rule, "pattern", "")
         return Call(
@@ -230,49 +224,25 @@ class Exchange:
             response_time=now,
         )
 
-    def _storability(self, fields: ResponseFields, call: Call, *, has_trailers: bool) -> Storable | NotStorable:
-        call.read(fields)
-        has_validator = fields.etag is not None or fields.last_modified is not None
-        return storability(
-            fields,
-            call.lifetime,
-            call.terms,
-            call.options.limits,
-            has_authorization=self.authorized,
-            keeps_stale=(has_validator and call.terms.revalidate) or any(call.windows),
-            has_trailers=has_trailers,
-        )
-
-    def _makes_etag(self) -> bool:
-        fields, terms = self._fields, self._call.terms
-        wanted = self.cache.options.etag if terms.etag is None else terms.etag
-        return wanted and fields.status == 200 and b"etag" not in fields.lines and fields.last_modified is None
-
     async def _release(self, etag: bytes | None, made: bytes | None = None) -> None:
         """Send the start that was held, with the ETag that was *made* by us if any."""
         message, self._held = self._held, None
-        if message is None or self.client is None:
+        if message is None or self.delivery.client is None:
             return
         fields = self._fields
         headers: RawHeaders = message["headers"]
         if fields.has_own_target:
-            headers = [pair for pair in headers if pair[0].lower() != OWN_TARGET]
+            headers = without_own_target(headers)
         extra: RawHeaders = [] if made is None else [(b"etag", made)]
-        not_modified = (
-            self._client_may_304
-            and 200 <= fields.status < 300
-            and evaluate(self.headers, etag, fields.last_modified, self._call.response_time) == "not-modified"
-        )
+        has_it = self._client_may_304 and is_not_modified(fields, self.headers, etag, self._call.response_time)
         if (name := self.cache.options.status_name(self.key)) is not None:
-            status = fields.status if not_modified or self.candidates else None
+            status = fields.status if has_it or self.candidates else None
             member = forward_member(name, self.forward, status=status, stored=not self._is_void())
             extra.append((b"cache-status", member))
-        if not_modified:
-            lowered = [(name.lower(), value) for name, value in headers]
-            start = {"type": "http.response.start", "status": 304, "headers": not_modified_headers(lowered) + extra}
-            await self._forward(start)
-            await self._forward({"type": "http.response.body", "body": b""})
-            self.client = None
+        if has_it:
+            for part in not_modified(headers, extra):
+                await self._forward(part)
+            self.delivery.client = None
             return
         await self._forward({**message, "headers": headers + extra})
 
@@ -307,7 +277,7 @@ class Exchange:
             return
         made: bytes | None = None
         try:
-            made = strong_etag(body) if self._makes_etag() else None
+            made = strong_etag(body) if makes_etag(fields, call) else None
             if call.lifetime is not None and call.lifetime.source == "rule":
                 # A rule's lifetime counts from the moment the response is complete.
                 call.response_time = self.cache.clock()
@@ -367,7 +337,7 @@ class Exchange:
         conceal(entry, fields)
         # The app chose it for this request too.
         entry.variant = self._variant(entry.vary)
-        plan = self._storability(fields, call, has_trailers=False)
+        plan = judge(fields, call, has_authorization=self.authorized)
         if isinstance(plan, NotStorable):
             # §4.3.4: the update counts, also where it takes back the permission to store.
             await self.cache.drop(self.key)
@@ -456,24 +426,4 @@ class Exchange:
             self.cache.emit(NotStored(key=self.key, route=getattr(self._rule, "pattern", ""), reason=reason))
 
     async def _forward(self, message: Message) -> None:
-        client, flight = self.client, self.flight
-        if client is None:
-            return
-        if flight is None or self.outbox is None:
-            await client(message)
-        elif self.phase == "copying" and (flight.followers or self.outbox.is_used):
-            try:
-                self.outbox.put(message)
-            except Exception:
-                if not flight.followers:
-                    raise
-                # Our client has gone; the others still want the rest.
-                self.client = None
-        elif self.outbox.is_used:
-            await self.outbox.through(message)
-        else:
-            flight.is_sending = True
-            try:
-                await client(message)
-            finally:
-                flight.is_sending = False
+        await self.delivery.send(message, copying=self.phase == "copying")

@@ -43,7 +43,7 @@ async def lead(
     task = start_task(work, context)
     if not task.done():
         cache.own(task)
-        outbox = exchange.outbox
+        outbox = exchange.delivery.outbox
         assert outbox is not None
         task.add_done_callback(lambda _: outbox.wake())
         try:
@@ -51,7 +51,7 @@ async def lead(
         except asyncio.CancelledError:
             if flight.followers and flight.state in ("aloft", "decided"):
                 # Others wait: the call goes on without its client, owned by the cache.
-                exchange.client = None
+                exchange.delivery.client = None
                 raise
             if task.done() and (task.cancelled() or task.exception() is None):
                 # The app has ended and does not hear of it, so its caller must.

@@ -2,35 +2,12 @@
 
 from __future__ import annotations
 
-from .._asgi import Message, RawHeaders, Scope, Send
+from .._asgi import Message, Scope, Send
 from ..events import CacheKey
 from .cache import Cache
-from .exchange import OPT_IN, Exchange
+from .exchange import Exchange
 from .forward import header_lines
-from .policy.control import parse_response_control
-from .policy.fields import OWN_TARGET
-
-
-def may_opt_in(headers: RawHeaders, targets: tuple[bytes, ...]) -> bool:
-    """Return whether a response with *headers* could be storable without a rule."""
-    control: list[bytes] = []
-    other = False
-    for name, value in headers:
-        if name in OPT_IN:
-            if name == b"cache-control":
-                control.append(value)
-            else:
-                other = True
-        elif len(name) == 20 and name.lower() == OWN_TARGET:
-            other = True
-    if targets and any(name.lower() in targets for name, _ in headers):
-        return True
-    if not control:
-        return other
-    # Most of what was not storable says so in Cache-Control, which is parsed once per distinct value.
-    parsed = parse_response_control(tuple(control))
-    forbids = (parsed.no_store and not parsed.must_understand) or (parsed.private and not parsed.private_fields)
-    return other or not forbids
+from .opening import may_opt_in
 
 
 class PassOn:

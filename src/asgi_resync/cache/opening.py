@@ -1,0 +1,82 @@
+"""The start of an app's response: whether it opts in, whether it is kept, and how it goes on to the client. Pure."""
+
+from __future__ import annotations
+
+from .._asgi import Message, RawHeaders
+from .build import Call
+from .policy.control import parse_response_control
+from .policy.fields import OWN_TARGET, ResponseFields
+from .policy.storability import NotStorable, Storable, storability
+from .policy.validation import evaluate, not_modified_headers
+
+OPT_IN = frozenset({b"cache-control", b"Cache-Control", b"expires", b"Expires", OWN_TARGET, b"Resync-Cache-Control"})
+"""Fields without which no response is kept unless a rule or a marker says so; in the spellings that apps use."""
+
+
+def opts_in(headers: RawHeaders, targets: tuple[bytes, ...]) -> bool:
+    """Return whether *headers* hold a field that can give a lifetime."""
+    return any(name in OPT_IN or (targets and name.lower() in targets) for name, _ in headers)
+
+
+def may_opt_in(headers: RawHeaders, targets: tuple[bytes, ...]) -> bool:
+    """Return whether a response with *headers* could be storable without a rule."""
+    control: list[bytes] = []
+    other = False
+    for name, value in headers:
+        if name in OPT_IN:
+            if name == b"cache-control":
+                control.append(value)
+            else:
+                other = True
+        elif len(name) == 20 and name.lower() == OWN_TARGET:
+            other = True
+    if targets and any(name.lower() in targets for name, _ in headers):
+        return True
+    if not control:
+        return other
+    # Most of what was not storable says so in Cache-Control, which is parsed once per distinct value.
+    parsed = parse_response_control(tuple(control))
+    forbids = (parsed.no_store and not parsed.must_understand) or (parsed.private and not parsed.private_fields)
+    return other or not forbids
+
+
+def judge(
+    fields: ResponseFields, call: Call, *, has_authorization: bool, has_trailers: bool = False
+) -> Storable | NotStorable:
+    """Decide whether the response is kept; works out the lifetime and the windows of *call* on the way."""
+    call.read(fields)
+    has_validator = fields.etag is not None or fields.last_modified is not None
+    return storability(
+        fields,
+        call.lifetime,
+        call.terms,
+        call.options.limits,
+        has_authorization=has_authorization,
+        keeps_stale=(has_validator and call.terms.revalidate) or any(call.windows),
+        has_trailers=has_trailers,
+    )
+
+
+def makes_etag(fields: ResponseFields, call: Call) -> bool:
+    """Return whether the response gets an ETag of ours: a 200 without a validator, unless switched off."""
+    wanted = call.options.etag if call.terms.etag is None else call.terms.etag
+    return wanted and fields.status == 200 and b"etag" not in fields.lines and fields.last_modified is None
+
+
+def without_own_target(headers: RawHeaders) -> RawHeaders:
+    """Return *headers* without our targeted field."""
+    return [pair for pair in headers if pair[0].lower() != OWN_TARGET]
+
+
+def is_not_modified(fields: ResponseFields, request: RawHeaders, etag: bytes | None, now: float) -> bool:
+    """Return whether the client that asked with *request* already has the response, of which *etag* is the tag."""
+    return 200 <= fields.status < 300 and evaluate(request, etag, fields.last_modified, now) == "not-modified"
+
+
+def not_modified(headers: RawHeaders, extra: RawHeaders) -> tuple[Message, Message]:
+    """Return the messages of a 304 in place of a response with *headers*."""
+    lowered = [(name.lower(), value) for name, value in headers]
+    return (
+        {"type": "http.response.start", "status": 304, "headers": not_modified_headers(lowered) + extra},
+        {"type": "http.response.body", "body": b""},
+    )
