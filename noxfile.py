@@ -147,11 +147,13 @@ def build(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests against the built wheel; on the newest Python, note which branches they take."""
     _install_wheel(session, "test")
+    # Two at a time, since many tests wait for servers; each file in one process, for what its tests share.
+    options = ("-q", "-n", "2", "--dist", "loadfile", "--durations=5", *session.posargs)
     if session.python == NEWEST:
         session.run("coverage", "erase")
-        session.run("coverage", "run", "-m", "pytest", *session.posargs)
+        session.run("coverage", "run", "-m", "pytest", *options)
     else:
-        session.run("pytest", *session.posargs)
+        session.run("pytest", *options)
 
 
 @nox.session(python=NEWEST, requires=[f"tests-{NEWEST}"])

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 # No deadlines: a machine shared with others is slow at random, and pytest-timeout bounds each test anyway.
 settings.register_profile("dev", deadline=None, max_examples=50)
 # The same examples at every run: a change is judged by what it changed.
-settings.register_profile("ci", deadline=None, max_examples=300, derandomize=True, print_blob=True)
+settings.register_profile("ci", deadline=None, max_examples=100, derandomize=True, print_blob=True)
 # New examples at every run, for hunting: HYPOTHESIS_PROFILE=deep nox -s tests
 settings.register_profile(
     "deep", deadline=None, max_examples=5000, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
