@@ -5,65 +5,50 @@ from __future__ import annotations
 import asyncio
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.property.world import (
-    CANCELS,
-    FIELDS,
-    PURGES,
-    RELEASES,
-    USERS,
-    WAITS,
-    Ask,
-    Asked,
-    Behaviour,
-    Call,
-    Step,
-    World,
-)
+from tests.property.world import FIELDS, USERS, Ask, Asked, Behaviour, Call, Step, World, steps_of
 
-CONTROLS = st.lists(
-    st.sampled_from(
-        [
-            "max-age=10",
-            "max-age=10",
-            "s-maxage=10",
-            "public",
-            "private",
-            "no-store",
-            "no-cache",
-            "must-revalidate",
-            "stale-while-revalidate=20",
-            "stale-if-error=20",
-            "max-age=0",
-            'private="set-cookie"',
-        ]
+CONTROLS = st.builds(
+    lambda base, flags: ", ".join([base, *flags]),
+    st.sampled_from(["max-age=10", "max-age=10", "s-maxage=10", "public, max-age=10", "max-age=0"]),
+    st.lists(
+        st.sampled_from(
+            [
+                "private",
+                "no-store",
+                "no-cache",
+                "must-revalidate",
+                "stale-while-revalidate=20",
+                "stale-if-error=20",
+                'private="set-cookie"',
+            ]
+        ),
+        max_size=2,
     ),
-    min_size=1,
-    max_size=4,
-).map(", ".join)
+)
 
 BEHAVIOURS = st.builds(
     Behaviour,
     control=CONTROLS,
-    vary=st.sampled_from(["", "", "x-a", "x-a, x-b", "accept-language", "*", "authorization"]),
-    cookie=st.booleans(),
+    vary=st.sampled_from(["", "", "", "", "x-a", "x-a, x-b", "authorization", "*"]),
+    cookie=st.sampled_from([False, False, True]),
     etag=st.booleans(),
-    status=st.sampled_from([200, 200, 200, 404, 500, 503]),
+    status=st.sampled_from([200, 200, 200, 200, 404, 503]),
     parts=st.integers(1, 2),
-    dies=st.sampled_from([False, False, False, True]),
+    dies=st.sampled_from([False, False, False, False, True]),
+    waits=st.booleans(),
 )
 
 ASKS = st.builds(
     Ask,
     user=st.sampled_from(USERS),
-    method=st.sampled_from(["GET", "GET", "GET", "HEAD", "POST"]),
-    path=st.sampled_from(["/a", "/a", "/b"]),
-    authorized=st.booleans(),
+    method=st.sampled_from(["GET", "GET", "GET", "GET", "GET", "GET", "HEAD", "POST"]),
+    path=st.sampled_from(["/a", "/a", "/a", "/b"]),
+    authorized=st.sampled_from([False, False, True]),
     fields=FIELDS,
 )
-
-STEPS = st.lists(ASKS | ASKS | ASKS | RELEASES | RELEASES | WAITS | CANCELS | PURGES, min_size=4, max_size=30)
 
 
 def permits_authorization(control: str) -> bool:
@@ -101,7 +86,8 @@ def assert_is_theirs(world: World, asked: Asked) -> None:
             assert permits_authorization(call.behaviour.control) or permits_authorization(final.behaviour.control)
 
 
-@given(behaviours=st.lists(BEHAVIOURS, min_size=1, max_size=6), steps=STEPS)
+@pytest.mark.timeout(600)
+@given(behaviours=st.lists(BEHAVIOURS, min_size=1, max_size=6), steps=steps_of(ASKS))
 def test_nothing_of_one_user_reaches_the_other(behaviours: list[Behaviour], steps: list[Step]) -> None:
     """Bodies, fields and cookies of answers that are private, forbidden, cookie-bearing or authorized stay with one."""
     world = World(behaviours)
@@ -114,7 +100,8 @@ def test_nothing_of_one_user_reaches_the_other(behaviours: list[Behaviour], step
     assert 0 == len(world.site.cache.flights)
 
 
-@given(behaviours=st.lists(BEHAVIOURS, min_size=1, max_size=6), steps=STEPS)
+@pytest.mark.timeout(600)
+@given(behaviours=st.lists(BEHAVIOURS, min_size=1, max_size=6), steps=steps_of(ASKS))
 def test_cookies_that_are_stripped_reach_their_own_user_only(behaviours: list[Behaviour], steps: list[Step]) -> None:
     """With the policy `strip` the rest of the answer is shared, and the cookie is not."""
     world = World(behaviours)

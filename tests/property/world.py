@@ -17,6 +17,11 @@ from asgi_resync._asgi import Message, Receive, Scope, Send
 from asgi_resync.testing import Response, response_of
 
 
+def uri_of(scope: Scope) -> str:
+    """Path and query of a request."""
+    return f"{scope['path']}?{scope['query_string'].decode()}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behaviour:
     """What the app answers to one call."""
@@ -28,6 +33,8 @@ class Behaviour:
     status: int = 200
     parts: int = 1
     dies: bool = False
+    waits: bool = True
+    """Whether the app goes on only when it is released."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -118,7 +125,8 @@ class World:
     site: Cached = field(init=False)
     calls: list[Call] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
-    purges: list[int] = field(default_factory=list)
+    purges: list[tuple[int, str | None]] = field(default_factory=list)
+    """The step of each purge or success of an unsafe request, and the URI that it was about; None for all."""
     step: int = 0
     _held: list[asyncio.Event] = field(default_factory=list)
     _is_over: bool = False
@@ -143,13 +151,12 @@ class World:
         asked = int(headers.get(b"x-asked", b"-1"))
         if asked >= 0:
             self.asked[asked].called.append(number)
-        if not self._is_over:
+        if behaviour.waits and not self._is_over:
             gate = asyncio.Event()
             self._held.append(gate)
             await gate.wait()
-        if scope["method"] == "POST":
-            # Ordered by when it succeeds: that is when it invalidates.
-            self.purges.append(self.step)
+        if scope["method"] == "POST" and behaviour.status < 400:
+            self.purges.append((self.step, uri_of(scope)))
         lines = [(b"cache-control", behaviour.control.encode()), (b"x-call", b"%d" % number)]
         if behaviour.vary:
             lines.append((b"vary", behaviour.vary.encode()))
@@ -222,12 +229,12 @@ class World:
                     if self.asked:
                         self.asked[which % len(self.asked)].task.cancel()
                 case Purge(how=how):
-                    self.purges.append(self.step)
+                    self.purges.append((self.step, None))
                     if how == "everything":
                         await self.site.cache.purge(everything=True)
                     else:
                         await self.site.cache.purge(urls=["http://world/a", "http://world/b", "http://world/a?q=1"])
-            await turns(12)
+            await turns(10)
         self.step = len(steps) + 1
         self._is_over = True
         for gate in self._held:
@@ -248,3 +255,13 @@ WAITS = st.sampled_from([0.5, 1, 5, 9, 30]).map(Wait)
 RELEASES = st.integers(0, 9).map(Release)
 CANCELS = st.integers(0, 9).map(Cancel)
 PURGES = st.sampled_from(["everything", "urls"]).map(Purge)
+
+
+def steps_of(asks: st.SearchStrategy[Ask]) -> st.SearchStrategy[list[Step]]:
+    """Sequences of steps, most of them requests; what all examples shrink to is a single one."""
+    kinds: dict[str, st.SearchStrategy[Step]] = {
+        "ask": asks, "release": RELEASES, "wait": WAITS, "cancel": CANCELS, "purge": PURGES
+    }  # fmt: skip
+    weights = ["ask"] * 12 + ["release"] * 4 + ["wait"] * 2 + ["cancel", "purge"]
+    one = st.sampled_from(weights).flatmap(lambda kind: kinds[kind])
+    return st.integers(1, 25).flatmap(lambda count: st.lists(one, min_size=count, max_size=count))
