@@ -132,6 +132,24 @@ async def test_variants_fly_apart_and_are_voided_together() -> None:
     assert ["aloft"] * 3 == [each.state for each in flights]
 
 
+async def test_a_failed_flight_is_found_by_nobody() -> None:
+    """Its leader may still be sending the error; whoever comes now begins another."""
+    board, loop = Board(), asyncio.get_running_loop()
+    failed = board.begin(KEY, loop)
+    failed.fail()
+
+    assert (None, 0) == (board.find(KEY), len(board))
+
+
+def test_a_flight_of_a_loop_that_is_gone_is_found_by_nobody() -> None:
+    """It will never land, and nobody may wait for it."""
+    board, loop = Board(), asyncio.new_event_loop()
+    board.begin(KEY, loop)
+    loop.close()
+
+    assert (None, 0) == (board.find(KEY), len(board))
+
+
 KEYS = st.sampled_from([("/a", (), ()), ("/a", (b"x",), (None,)), ("/b", (), ())])
 STEPS = st.lists(st.tuples(st.sampled_from(["begin", "end", "void"]), KEYS, st.integers(0, 5)), max_size=20)
 

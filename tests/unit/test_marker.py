@@ -6,7 +6,7 @@ import asyncio
 import functools
 import inspect
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -80,6 +80,54 @@ async def test_terms_are_left_before_the_handler_runs() -> None:
 
     with marks() as mark, pytest.raises(KeyError, match="own"):
         failing()
+
+
+async def test_what_a_generator_yields_comes_through() -> None:
+    """FastAPI has handlers that yield; the terms are left when they are called."""
+
+    @cache_for(10)
+    async def counting() -> AsyncIterator[int]:
+        yield 1
+        yield 2
+
+    @cache_for(20)
+    def counting_at_once() -> Iterator[int]:
+        yield 3
+
+    with marks() as mark:
+        assert [1, 2] == [number async for number in counting()]
+        assert mark.terms is not None
+        assert 10.0 == mark.terms.ttl
+        assert [3] == list(counting_at_once())
+        assert 20.0 == mark.terms.ttl
+
+
+class Methods:
+    """Handlers of other kinds."""
+
+    @staticmethod
+    @cache_for(10)
+    async def static() -> str:
+        return "static"
+
+    @classmethod
+    @cache_for(10)
+    async def of_class(cls) -> str:
+        return cls.__name__
+
+    @cache_for(10)
+    async def bound(self) -> str:
+        return type(self).__name__
+
+
+@pytest.mark.parametrize("handler", [Methods.static, Methods.of_class, Methods().bound], ids=["static", "class", "own"])
+async def test_methods_can_be_marked(handler: Callable[[], Awaitable[str]]) -> None:
+    """Beneath `staticmethod` and `classmethod`, and bound to an object."""
+    assert inspect.iscoroutinefunction(handler)
+    with marks() as mark:
+        assert await handler() in ("static", "Methods")
+
+    assert mark.terms is not None
 
 
 async def test_without_a_cache_around_it_does_nothing() -> None:
