@@ -286,7 +286,7 @@ async def test_later_requests_for_what_proved_uncacheable_do_not_queue() -> None
     gate.set()
     await asyncio.gather(*tasks)
     gate.clear()
-    site.clock.advance(11)
+    site.clock.advance(121)
     tasks = ask(site, 3)
     await turns()
     assert 5 == app.calls
@@ -753,3 +753,23 @@ async def test_messages_before_an_error_reach_the_client_also_from_an_app_that_n
         await site.get(on_send=into(sent))
 
     assert [b"a"] == [message["body"] for message in sent if message["type"] == "http.response.body"]
+
+
+async def test_those_who_wait_for_a_successor_are_answered_by_what_it_stored() -> None:
+    """Also where the successor lands before they look again, as an app that never waits does on Python 3.12."""
+    gate = asyncio.Event()
+
+    async def failing(scope: Scope, receive: Receive, send: Send) -> None:
+        await gate.wait()
+        raise RuntimeError("first")
+
+    app = ScriptedApp(failing, Reply(headers={"cache-control": "max-age=60"}, body=b"second"))
+    site = cached(app)
+
+    tasks = ask(site, 20)
+    await turns()
+    gate.set()
+    answers = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert 2 == app.calls
+    assert 1 == sum(isinstance(answer, RuntimeError) for answer in answers)

@@ -27,7 +27,8 @@ from .tags import EVERYTHING, PurgeLedger
 _log = logging.getLogger("asgi_resync")
 
 MAX_PASSES = 4096
-PASS_SECONDS = 10.0
+PASS_SECONDS = 120.0
+"""How long what proved uncacheable is passed on at once. It is looked at all the same, so a change is noticed."""
 MAX_NAME_LISTS = 4
 MAX_DROPS = 4096
 REFRESH_PAUSE = 1.0

@@ -123,7 +123,11 @@ class Exchange:
         else:
             await self.returned()
         finally:
-            current_mark.reset(token)
+            try:
+                current_mark.reset(token)
+            except ValueError:
+                # Collected after its loop was closed, in no context of its own.
+                pass
 
     def begin_again(self) -> None:
         """Make ready for a second call without candidates, after a 304 that spoke of none of them."""

@@ -16,17 +16,22 @@ Missed: TypeAlias = Literal["alone", "failed", "stalled"]
 
 
 async def follow(
-    key: FlightKey, flight: Flight[StoredResponse], variant: Callable[[tuple[bytes, ...]], tuple[object, ...]]
+    key: FlightKey,
+    flight: Flight[StoredResponse],
+    variant: Callable[[tuple[bytes, ...]], tuple[object, ...]],
+    patience: float | None,
 ) -> StoredResponse | FlightKey | Missed:
     """Wait for *flight*, found under *key*. Returns what it brought, or the key of the flight that fits better.
 
     Else `alone`: its response is not for others; `failed`: there is none; `stalled`: the leader's client holds it up.
-    *variant* gives what this request sends in the fields that the response turns out to vary on.
+    *variant* gives what this request sends in the fields that the response turns out to vary on. *patience* bounds, in
+    seconds, the wait for a response that nobody said may be shared.
     """
     flight.followers += 1
     try:
         while flight.state == "aloft":
-            await flight.change()
+            if not await _changed(flight, patience):
+                return "alone"
         if flight.state in ("decided", "landed") and isinstance(flight.terms, tuple):
             names, theirs = flight.terms
             mine = variant(names)
@@ -49,9 +54,17 @@ async def _progress(flight: Flight[StoredResponse]) -> bool:
     if not flight.is_sending:
         await flight.change()
         return True
+    return await _changed(flight, STALL_SECONDS) or not flight.is_sending
+
+
+async def _changed(flight: Flight[StoredResponse], seconds: float | None) -> bool:
+    """Wait for *flight* to change; False if that takes more than *seconds*."""
+    if seconds is None:
+        await flight.change()
+        return True
     try:
-        async with asyncio.timeout(STALL_SECONDS):
+        async with asyncio.timeout(seconds):
             await flight.change()
     except TimeoutError:
-        return not flight.is_sending
+        return False
     return True

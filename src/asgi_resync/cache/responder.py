@@ -27,6 +27,7 @@ from .tags import MarkedStale
 Special: TypeAlias = Mapping[bytes, bytes]
 """The request fields that change what may be done, by name."""
 
+UNASKED_SECONDS = 3.0
 MAX_HOPS = 4
 """An app that varies on ever other fields sends those who wait from flight to flight; after that many they go alone."""
 
@@ -242,15 +243,19 @@ class Responder:
         loop = asyncio.get_running_loop()
         key = self._found_key
         hops = 0
+        has_waited = False
         while hops < MAX_HOPS:
             flight = cache.flights.find(key)
             if flight is None:
+                if has_waited and await self._is_stored_meanwhile():
+                    return
                 self._missed()
                 await self._lead(key, cache.flights.begin(key, loop, self._attempt), candidates, fallback)
                 return
             if flight.loop is not loop:
                 break
-            outcome = await follow(key, flight, self._variant)
+            outcome = await follow(key, flight, self._variant, self._patience)
+            has_waited = True
             if isinstance(outcome, StoredResponse):
                 shared = await self._share(outcome, is_fallback=flight.is_fallback)
                 if shared == "answered":
@@ -271,6 +276,20 @@ class Responder:
                 self._forward = "vary-miss"
         self._missed()
         await self._fly(self._exchange(None, candidates, fallback), self._receive)
+
+    @property
+    def _patience(self) -> float | None:
+        """How long to wait for a response of which nothing says that it may be shared; None where something does.
+
+        A long poll that no rule names must not hold up the next.
+        """
+        return None if self._rule is not None or self._forward != "uri-miss" else UNASKED_SECONDS
+
+    async def _is_stored_meanwhile(self) -> bool:
+        """Answer with what a successor has stored while this request waited, if anything."""
+        authorized = b"authorization" in self._special
+        found = await look_up(self._cache, self._key, self._headers, self._unkeyed, authorized=authorized)
+        return found.entry is not None and await self._share(found.entry, is_fallback=False) == "answered"
 
     async def _share(self, entry: StoredResponse, *, is_fallback: bool) -> Literal["answered", "alone", "outdated"]:
         """Answer with what a flight brought, if it may answer this request too."""

@@ -176,9 +176,8 @@ def selected(candidates: Sequence[StoredResponse], etag: bytes | None) -> Stored
 def stored_headers(headers: RawHeaders, stripped: frozenset[bytes]) -> RawHeaders:
     """Return the fields of *headers* to keep: not hop-by-hop, nor named by Connection (§3.1), nor *stripped*."""
     kept = [(name.lower(), value) for name, value in headers]
-    named = connection_options(kept)
-    # Three looks: 1.1 µs for 6 fields less than one at the union of the three sets.
-    return [p for p in kept if (name := p[0]) not in NOT_STORED and name not in stripped and name not in named]
+    excluded = NOT_STORED | stripped | connection_options(kept)
+    return [pair for pair in kept if pair[0] not in excluded]
 
 
 def updated_headers(stored: RawHeaders, update: RawHeaders, stripped: frozenset[bytes]) -> RawHeaders:
