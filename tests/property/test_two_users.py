@@ -33,19 +33,19 @@ BEHAVIOURS = st.builds(
     Behaviour,
     control=CONTROLS,
     vary=st.sampled_from(["", "", "", "", "x-a", "x-a, x-b", "authorization", "*"]),
-    cookie=st.sampled_from([False, False, True]),
+    cookie=st.sampled_from([False, False, False, True]),
     etag=st.booleans(),
     status=st.sampled_from([200, 200, 200, 200, 404, 503]),
     parts=st.integers(1, 2),
     dies=st.sampled_from([False, False, False, False, True]),
-    waits=st.booleans(),
+    waits=st.sampled_from([False, False, True]),
 )
 
 ASKS = st.builds(
     Ask,
     user=st.sampled_from(USERS),
     method=st.sampled_from(["GET", "GET", "GET", "GET", "GET", "GET", "HEAD", "POST"]),
-    path=st.sampled_from(["/a", "/a", "/a", "/b"]),
+    path=st.sampled_from(["/a", "/a", "/a", "/a", "/b"]),
     authorized=st.sampled_from([False, False, True]),
     fields=FIELDS,
 )
@@ -83,11 +83,13 @@ def assert_is_theirs(world: World, asked: Asked) -> None:
         if asked.sent(b"authorization") is not None and not fields_only:
             # What others got is no answer to Authorization unless the app allows it.
             final = world.calls[max(field_calls)]
-            assert permits_authorization(call.behaviour.control) or permits_authorization(final.behaviour.control)
+            permits = permits_authorization(call.behaviour.control) or permits_authorization(final.behaviour.control)
+            # Unless the app was asked by this very request, and said with a 304 that it is.
+            assert permits or final.number in asked.called
 
 
 @pytest.mark.timeout(600)
-@given(behaviours=st.lists(BEHAVIOURS, min_size=1, max_size=6), steps=steps_of(ASKS))
+@given(behaviours=st.lists(BEHAVIOURS, min_size=1, max_size=4), steps=steps_of(ASKS))
 def test_nothing_of_one_user_reaches_the_other(behaviours: list[Behaviour], steps: list[Step]) -> None:
     """Bodies, fields and cookies of answers that are private, forbidden, cookie-bearing or authorized stay with one."""
     world = World(behaviours)
@@ -101,7 +103,7 @@ def test_nothing_of_one_user_reaches_the_other(behaviours: list[Behaviour], step
 
 
 @pytest.mark.timeout(600)
-@given(behaviours=st.lists(BEHAVIOURS, min_size=1, max_size=6), steps=steps_of(ASKS))
+@given(behaviours=st.lists(BEHAVIOURS, min_size=1, max_size=4), steps=steps_of(ASKS))
 def test_cookies_that_are_stripped_reach_their_own_user_only(behaviours: list[Behaviour], steps: list[Step]) -> None:
     """With the policy `strip` the rest of the answer is shared, and the cookie is not."""
     world = World(behaviours)
