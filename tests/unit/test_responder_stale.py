@@ -452,3 +452,25 @@ async def test_a_soft_purge_makes_stale_and_the_windows_run_from_then() -> None:
     site.clock.advance(10)
     await site.get()
     assert 3 == app.calls
+
+
+@pytest.mark.parametrize("what", ["time", "url", "tag"])
+async def test_a_window_that_closes_while_the_app_fails_is_closed(what: str) -> None:
+    """What may answer in place of an error is decided when the error comes, not when the app was asked."""
+    gate = asyncio.Event()
+    app = ScriptedApp(Reply(headers=IF_ERROR | {"cache-tag": "plan"}, body=b"old"), Reply(status=503, hold=gate))
+    site = cached(app)
+    await site.get()
+    site.clock.advance(15)
+    task = asyncio.create_task(site.get())
+    await app.until_called(2)
+
+    if what == "time":
+        site.clock.advance(30)
+    elif what == "url":
+        await site.cache.purge(urls=["http://testserver/"])
+    else:
+        await site.cache.purge(tags=["plan"])
+    gate.set()
+
+    assert 503 == (await task).status

@@ -58,7 +58,7 @@ class Exchange:
     """
 
     __slots__ = (
-        "_call", "_chunks", "_client_may_304", "_fields", "_held", "_mark", "_plan",
+        "_call", "_chunks", "_client_may_304", "_fields", "_held", "_mark", "_may_fall_back", "_plan",
         "_rule", "_size", "authorized", "cache", "candidates", "delivery", "epoch", "fallback", "flight", "forward",
         "headers", "key", "method", "moment", "must_repeat", "phase", "reply", "request_time", "stored",
         "unkeyed",
@@ -78,6 +78,7 @@ class Exchange:
         flight: Flight[StoredResponse] | None = None,
         candidates: tuple[StoredResponse, ...] = (),
         fallback: StoredResponse | None = None,
+        may_fall_back: Callable[[StoredResponse], bool] | None = None,
         forward: str = "uri-miss",
         authorized: bool = False,
         conditional: bool = False,
@@ -91,6 +92,7 @@ class Exchange:
         self.reply = reply
         self.flight = flight
         self.fallback = fallback
+        self._may_fall_back = may_fall_back
         self.forward = forward
         self.authorized = authorized
         self.unkeyed = unkeyed
@@ -181,7 +183,7 @@ class Exchange:
         """Look at the start. Returns what to do, and the header lines to go on with."""
         if status == 304 and self.candidates:
             return "validated", headers
-        if status in ERROR_STATUSES and self.fallback is not None:
+        if status in ERROR_STATUSES and self._falls_back:
             return "fallback", headers
         terms, options = self._terms, self.cache.options
         if terms is None and not options.heuristic and not opts_in(headers, options.targets):
@@ -375,7 +377,7 @@ class Exchange:
 
     async def crashed(self, error: Exception) -> bool:
         """The app raised; True if the client was answered all the same."""
-        if self.fallback is not None and self._is_unanswered:
+        if self._is_unanswered and self._falls_back:
             await self._serve_fallback(type(error).__name__)
             return True
         if self.phase == "muted" and not self.must_repeat:
@@ -387,12 +389,19 @@ class Exchange:
         return False
 
     @property
+    def _falls_back(self) -> bool:
+        """Whether the fallback may be served now: the app may have taken longer to fail than its window lasts."""
+        if self.fallback is None or self._may_fall_back is None or self._is_void():
+            return False
+        return self._may_fall_back(self.fallback)
+
+    @property
     def _is_unanswered(self) -> bool:
         return self.phase == "waiting" or (self.phase == "copying" and self._held is not None)
 
     async def returned(self) -> None:
         """The app has returned; tell those who wait if it left the response unfinished."""
-        if self.fallback is not None and self._is_unanswered:
+        if self._is_unanswered and self._falls_back:
             await self._serve_fallback("incomplete")
         elif self.phase in ("waiting", "copying"):
             if self.phase == "copying":

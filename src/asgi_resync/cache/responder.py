@@ -128,7 +128,7 @@ class Responder:
                     return
                 case AskApp(forward=forward):
                     self._forward = forward
-            if may_serve_if_error(entry, now, self._control, marked_stale_at=marked):
+            if self._may_fall_back(entry):
                 fallback = entry
             candidates = await self._candidates(entry)
         elif self._forward == "vary-miss":
@@ -213,6 +213,7 @@ class Responder:
             flight=flight,
             candidates=candidates,
             fallback=fallback,
+            may_fall_back=self._may_fall_back,
             forward=self._forward,
             authorized=b"authorization" in self._special,
             conditional=self._conditional and not background,
@@ -291,16 +292,22 @@ class Responder:
         found = await look_up(self._cache, self._key, self._headers, self._unkeyed, authorized=authorized)
         return found.entry is not None and await self._share(found.entry, is_fallback=False) == "answered"
 
+    def _may_fall_back(self, entry: StoredResponse) -> bool:
+        """Return whether *entry* may answer at this moment in place of an error."""
+        standing = self._cache.ledger.standing(entry)
+        marked = standing.at if isinstance(standing, MarkedStale) else None
+        now = self._cache.clock()
+        return standing != "purged" and may_serve_if_error(entry, now, self._control, marked_stale_at=marked)
+
     async def _share(self, entry: StoredResponse, *, is_fallback: bool) -> Literal["answered", "alone", "outdated"]:
         """Answer with what a flight brought, if it may answer this request too."""
         now = self._cache.clock()
-        standing = self._cache.ledger.standing(entry)
         if is_fallback:
-            marked = standing.at if isinstance(standing, MarkedStale) else None
-            if standing == "purged" or not may_serve_if_error(entry, now, self._control, marked_stale_at=marked):
+            if not self._may_fall_back(entry):
                 return "alone"
             await self._replies.stale(entry, "if-error", now)
             return "answered"
+        standing = self._cache.ledger.standing(entry)
         if standing != "good" and entry.epoch < self._epoch:
             # Purged after the app was asked and before this request came, which wants what is true since.
             return "outdated"
