@@ -86,11 +86,13 @@ class StoredResponse:
         # An entry that must always be validated is never fresh, which spares the hit a question.
         self.fresh_until = -math.inf if self.always_validate else fresh_until
         self.keep_until = fresh_until + max(self.stale_while_revalidate, self.stale_if_error, self.keep)
-        size = OVERHEAD + len(self.body) + weigh(self.key)
-        for lines in (self.headers, self.hidden):
-            for name, value in lines:
-                size += len(name) + len(value) + 144
-        for part in (self.vary, self.variant, self.tags):
-            if part:
-                size += weigh(part)
-        self.size = size
+        self.size = (
+            OVERHEAD
+            + len(self.body)
+            + sum(len(name) + len(value) + 144 for name, value in self.headers)
+            + sum(len(name) + len(value) + 144 for name, value in self.hidden)
+            + weigh(self.key)
+            + weigh(self.vary)
+            + weigh(self.variant)
+            + weigh(self.tags)
+        )
