@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.unit.caching import FRESH, Cached, cached, into, turns
 
-from asgi_resync import Cache, CacheMiddleware, CacheRule
+from asgi_resync import Cache, CacheMiddleware, CacheRule, MemoryStore
 from asgi_resync._asgi import Message, Receive, Scope, Send
 from asgi_resync.events import CacheMiss
 from asgi_resync.testing import ManualClock, Reply, Response, ScriptedApp, request
@@ -28,7 +28,7 @@ async def test_the_app_is_called_once_however_many_wait(waiting: int) -> None:
     """All get the one answer; the followers' says `collapsed`, and only the leader's call counts as a miss."""
     gate = asyncio.Event()
     app = ScriptedApp(Reply(headers=FRESH, body=b"x", hold=gate))
-    site = cached(app)
+    site = cached(app, RULE)  # what no rule names is waited for a few real seconds only
 
     tasks = ask(site, waiting + 1)
     await app.until_called()
@@ -773,3 +773,33 @@ async def test_those_who_wait_for_a_successor_are_answered_by_what_it_stored() -
 
     assert 2 == app.calls
     assert 1 == sum(isinstance(answer, RuntimeError) for answer in answers)
+
+
+async def test_looking_again_in_a_store_that_takes_time_makes_one_successor() -> None:
+    """Those who wait all look into the store after a failure; while they do, the first of them has begun."""
+
+    class Slow(MemoryStore):
+        is_remote = True
+
+        async def get(self, key: tuple[object, ...]) -> Any:
+            await asyncio.sleep(0)
+            return self.near(key)
+
+    first, second = asyncio.Event(), asyncio.Event()
+    app = ScriptedApp(
+        Reply(hold=first, body=None, error=RuntimeError("boom")), Reply(headers=FRESH, body=b"x", hold=second)
+    )
+    site = cached(app, RULE)
+    site.cache.store = Slow(clock=site.clock)
+    leader, *followers = ask(site, 10)
+    await app.until_called()
+    await turns()
+
+    first.set()
+    await app.until_called(2)
+    await turns()
+    second.set()
+
+    assert {b"x"} == {answer.body for answer in await asyncio.gather(*followers)}
+    assert 2 == app.calls
+    assert isinstance((await asyncio.gather(leader, return_exceptions=True))[0], RuntimeError)

@@ -248,8 +248,12 @@ class Responder:
         while hops < MAX_HOPS:
             flight = cache.flights.find(key)
             if flight is None:
-                if has_waited and await self._is_stored_meanwhile():
-                    return
+                if has_waited:
+                    if await self._is_stored_meanwhile():
+                        return
+                    if cache.flights.find(key) is not None:
+                        # Another looked as well, and was quicker.
+                        continue
                 self._missed()
                 await self._lead(key, cache.flights.begin(key, loop, self._attempt), candidates, fallback)
                 return
