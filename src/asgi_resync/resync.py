@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import difflib
+import inspect
 import logging
-import os
 import re
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -64,7 +64,8 @@ class Resync:
     responses do not; *upstreams* are what rules may name. *on_event* is called with each event, on the event loop.
     *clock* gives seconds since the epoch. Making one does no I/O and binds to no loop, and several do not meet.
 
-    Raises RuleError for a rule that names an unknown upstream, or arguments of the wrong kind.
+    Raises RuleError for arguments of the wrong kind, and for a rule that names an upstream which is neither in
+    *upstreams* nor in the settings, `redis` and `tws` aside: these two are always known.
     """
 
     def __init__(
@@ -78,6 +79,11 @@ class Resync:
     ) -> None:
         if settings is not None and not isinstance(settings, Settings):
             raise RuleError("settings", settings, "give Settings, such as Settings.from_env()")
+        listener: object = on_event
+        if listener is not None and (not callable(listener) or inspect.iscoroutinefunction(listener)):
+            raise RuleError("on_event", listener, "give a function of one event that is not async")
+        if isinstance(rules, CacheRule):
+            raise RuleError("rules", rules, "give a list, such as [CacheRule('/plan', ttl=10)]")
         self.settings = settings if settings is not None else Settings()
         self.rules = tuple(rules)
         self.upstreams: Mapping[str, Upstream] = MappingProxyType(_by_name(upstreams))
@@ -103,14 +109,17 @@ class Resync:
     @classmethod
     def from_env(
         cls,
-        environ: Mapping[str, str] = os.environ,
+        environ: Mapping[str, str] | None = None,
         *,
         rules: Iterable[CacheRule] = (),
         upstreams: Iterable[Upstream] = (),
         on_event: Listener | None = None,
         clock: Clock = time.time,
     ) -> Resync:
-        """Return a Resync with the settings that *environ* gives. Raises SettingsError with every problem in it."""
+        """Return a Resync with the settings of *environ*, by default the process's own.
+
+        Raises SettingsError with every problem in it.
+        """
         return cls(Settings.from_env(environ), rules=rules, upstreams=upstreams, on_event=on_event, clock=clock)
 
     def __call__(self, app: AnyASGIApp) -> ResyncApp:
@@ -119,6 +128,8 @@ class Resync:
         Attributes of *app* are reached through the result, so routes can still be added to it. Raises AlreadyWrapped
         if this Resync is already around *app*.
         """
+        if not callable(app):
+            raise RuleError("app", app, "give an ASGI app, such as FastAPI()")
         inner: object = app
         while isinstance(inner, ResyncApp):
             if inner.resync is self:

@@ -69,6 +69,15 @@ class Call:
         self.windows = windows(fields, self.terms, (options.stale_while_revalidate, options.stale_if_error))
 
 
+def ruled_vary(fields: ResponseFields, terms: Terms) -> RawHeaders:
+    """Return the Vary line that tells caches further down what the rule tells apart and the app does not name."""
+    if not terms.vary_fields:
+        return []
+    named = field_names(fields.vary)
+    unnamed = [name for name in terms.vary_fields if isinstance(named, Wildcard) or name not in named]
+    return [(b"vary", b", ".join(unnamed))] if unnamed else []
+
+
 def build_entry(
     fields: ResponseFields,
     headers: RawHeaders,
@@ -86,12 +95,7 @@ def build_entry(
         kept.append((b"content-length", b"%d" % len(body)))
     if etag is not None:
         kept.append((b"etag", etag))
-    if call.terms.vary_fields:
-        # Caches further down must tell apart what the rule tells apart.
-        named = field_names(fields.vary)
-        unnamed = [name for name in call.terms.vary_fields if isinstance(named, Wildcard) or name not in named]
-        if unnamed:
-            kept.append((b"vary", b", ".join(unnamed)))
+    kept += ruled_vary(fields, call.terms)
     hidden = [(OWN_TARGET, value) for value in fields.lines[OWN_TARGET]] if fields.has_own_target else []
     return _entry(
         fields,

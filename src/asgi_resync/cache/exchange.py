@@ -6,12 +6,13 @@ not; `muted`, when the client was answered from the store and what the app still
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Literal, TypeAlias
 
 from .._asgi import ASGIApp, Message, RawHeaders, Receive, Scope, Send
 from ..events import CacheKey, NotStored, Refreshed, RefreshFailed, Stored
-from .build import Call, build_entry, freshened, strong_etag
+from .build import Call, build_entry, freshened, ruled_vary, strong_etag
 from .cache import Cache, conceal
 from .delivery import Delivery
 from .entry import StoredResponse
@@ -19,13 +20,15 @@ from .flight import Flight
 from .forward import header_lines
 from .keys import variant_of
 from .marker import Mark, current_mark
-from .opening import is_not_modified, judge, makes_etag, not_modified, opts_in, without_own_target
+from .opening import in_its_place, judge, makes_etag, opts_in, verdict_on, without_own_target
 from .policy.fields import OWN_TARGET, read_fields
 from .policy.reuse import ERROR_STATUSES
 from .policy.storability import NotStorable
-from .policy.validation import NOT_UPDATED, selected, stored_headers
+from .policy.validation import NOT_UPDATED, Verdict, selected, stored_headers
 from .rules import NO_TERMS, Terms
 from .status import forward_member
+
+_log = logging.getLogger("asgi_resync")
 
 LASTING = frozenset(
     {
@@ -239,14 +242,18 @@ class Exchange:
         headers: RawHeaders = message["headers"]
         if fields.has_own_target:
             headers = without_own_target(headers)
+        headers = headers + ruled_vary(fields, self._call.terms)
         extra: RawHeaders = [] if made is None else [(b"etag", made)]
-        has_it = self._client_may_304 and is_not_modified(fields, self.headers, etag, self._call.response_time)
+        verdict: Verdict = "proceed"
+        if self._client_may_304:
+            verdict = verdict_on(fields, self.headers, etag, self._call.response_time)
+        has_it = verdict != "proceed"
         if (name := self.cache.options.status_name(self.key)) is not None:
             status = fields.status if has_it or self.candidates else None
             member = forward_member(name, self.forward, status=status, stored=not self._is_void())
             extra.append((b"cache-status", member))
         if has_it:
-            for part in not_modified(headers, extra):
+            for part in in_its_place(verdict, headers, extra):
                 await self._forward(part)
             self.delivery.client = None
             return
@@ -378,10 +385,12 @@ class Exchange:
     async def crashed(self, error: Exception) -> bool:
         """The app raised; True if the client was answered all the same."""
         if self._is_unanswered and self._falls_back:
+            _log.error("The app raised; its client is answered from the store.", exc_info=error)
             await self._serve_fallback(type(error).__name__)
             return True
         if self.phase == "muted" and not self.must_repeat:
-            self.cache.failed("app after the answer", error)
+            # The server would have logged it: whoever runs the app must still learn what broke.
+            _log.error("The app raised; its client had been answered from the store.", exc_info=error)
             return True
         self._fail()
         if self._held is not None:

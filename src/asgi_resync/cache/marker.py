@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Literal, ParamSpec, TypeVar, cast
 
+from ..errors import RuleError
 from .rules import Terms
 
 P = ParamSpec("P")
@@ -47,6 +48,8 @@ def cache_for(
     matches, and the response's own Cache-Control wins over both. Without a Resync around the app it does nothing.
     Raises RuleError at decoration for arguments that cannot work.
     """
+    if callable(ttl):
+        raise RuleError("ttl", ttl, "write @cache_for(10), with parentheses and a lifetime")
     terms = Terms(
         ttl=ttl,
         stale_while_revalidate=stale_while_revalidate,

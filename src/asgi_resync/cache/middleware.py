@@ -46,6 +46,9 @@ class CacheMiddleware:
     """
 
     def __init__(self, app: AnyASGIApp, *, cache: Cache, rules: Iterable[CacheRule] = ()) -> None:
+        given: object = cache
+        if not isinstance(given, Cache):
+            raise RuleError("cache", given, "give a Cache, such as resync.cache")
         self.app = app
         self.cache = cache
         self.rules = tuple(rules)

@@ -7,7 +7,7 @@ from .build import Call
 from .policy.control import parse_response_control
 from .policy.fields import OWN_TARGET, ResponseFields
 from .policy.storability import NotStorable, Storable, storability
-from .policy.validation import evaluate, not_modified_headers
+from .policy.validation import Verdict, evaluate, not_modified_headers
 
 OPT_IN = frozenset({b"cache-control", b"Cache-Control", b"expires", b"Expires", OWN_TARGET, b"Resync-Cache-Control"})
 """Fields without which no response is kept unless a rule or a marker says so; in the spellings that apps use."""
@@ -68,15 +68,16 @@ def without_own_target(headers: RawHeaders) -> RawHeaders:
     return [pair for pair in headers if pair[0].lower() != OWN_TARGET]
 
 
-def is_not_modified(fields: ResponseFields, request: RawHeaders, etag: bytes | None, now: float) -> bool:
-    """Return whether the client that asked with *request* already has the response, of which *etag* is the tag."""
-    return 200 <= fields.status < 300 and evaluate(request, etag, fields.last_modified, now) == "not-modified"
+def verdict_on(fields: ResponseFields, request: RawHeaders, etag: bytes | None, now: float) -> Verdict:
+    """Return what the preconditions of *request* make of a response of which *etag* is the tag (RFC 9110 §13.2)."""
+    return evaluate(request, etag, fields.last_modified, now) if 200 <= fields.status < 300 else "proceed"
 
 
-def not_modified(headers: RawHeaders, extra: RawHeaders) -> tuple[Message, Message]:
-    """Return the messages of a 304 in place of a response with *headers*."""
-    lowered = [(name.lower(), value) for name, value in headers]
-    return (
-        {"type": "http.response.start", "status": 304, "headers": not_modified_headers(lowered) + extra},
-        {"type": "http.response.body", "body": b""},
-    )
+def in_its_place(verdict: Verdict, headers: RawHeaders, extra: RawHeaders) -> tuple[Message, Message]:
+    """Return the messages of the 304 or 412 that goes out in place of a response with *headers*."""
+    if verdict == "precondition-failed":
+        start = {"type": "http.response.start", "status": 412, "headers": [(b"content-length", b"0"), *extra]}
+    else:
+        lowered = [(name.lower(), value) for name, value in headers]
+        start = {"type": "http.response.start", "status": 304, "headers": not_modified_headers(lowered) + extra}
+    return start, {"type": "http.response.body", "body": b""}

@@ -136,6 +136,8 @@ class CacheRule(Terms):
         pattern: object = self.pattern
         if not isinstance(pattern, str) or not pattern.startswith("/"):
             raise RuleError("pattern", pattern, "give a path that starts with '/', such as '/plan/{rest:path}'")
+        if "*" in pattern or pattern.count("{") != pattern.count("}"):
+            raise RuleError("pattern", pattern, "for all below /plan/ write '/plan/{rest:path}'")
         fix(self, "matcher", _compile(self.pattern))
         methods = tuple(method.upper() for method in _names("methods", self.methods, "methods"))
         for method in methods:

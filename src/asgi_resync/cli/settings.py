@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -27,7 +26,7 @@ class Row(NamedTuple):
     origin: str
 
 
-def main(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> int:
+def main(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> int:
     """Print what *environ* sets; 2 if it cannot be used, and then only why."""
     parser = argparse.ArgumentParser(
         prog="python -m asgi_resync settings", description="Print the effective settings and where each came from."

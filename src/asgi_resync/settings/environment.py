@@ -59,13 +59,14 @@ class Resolution:
     notes: tuple[str, ...]
 
 
-def resolve(environ: Mapping[str, str] = os.environ, *, layers: Sequence[Layer] = ()) -> Resolution:
+def resolve(environ: Mapping[str, str] | None = None, *, layers: Sequence[Layer] = ()) -> Resolution:
     """The settings that *environ*, then *layers*, then the profile they name, then the defaults make.
 
+    *environ* is by default the process's own.
     Raises SettingsError, which lists every problem of all of them. Does no I/O.
     """
     reader = _Reader()
-    reader.add(ENVIRONMENT, read_names(environ, aliases=True))
+    reader.add(ENVIRONMENT, read_names(os.environ if environ is None else environ, aliases=True))
     for layer in layers:
         reader.add(layer.source, read_names(layer.values, aliases=False))
     reader.add_profile()
@@ -86,7 +87,7 @@ def resolve(environ: Mapping[str, str] = os.environ, *, layers: Sequence[Layer] 
     return Resolution(settings=settings, origins=reader.origins, notes=tuple(reader.notes))
 
 
-def read(environ: Mapping[str, str]) -> Settings:
+def read(environ: Mapping[str, str] | None) -> Settings:
     """The settings alone, for those who do not ask further; the notes go to the log."""
     resolution = resolve(environ)
     for note in resolution.notes:

@@ -6,7 +6,6 @@ nothing; `environment.py` does.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -147,7 +146,7 @@ class Settings(Room, frozen=True, kw_only=True):
         return self.upstreams.get(name) or self.upstreams.get(key) or unset_upstream(key)
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
         """What *environ* says: its variables, then the profile it names, then the defaults. Does no I/O.
 
         Raises SettingsError, which lists every problem at once. `resolve` also tells where each value came from.
