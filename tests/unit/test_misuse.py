@@ -30,6 +30,7 @@ async def listener(event: Event) -> None:
         (lambda: CacheRule("/plan/{a", ttl=1), "{rest:path}"),
         (lambda: cache_for(lambda: None), "with parentheses"),  # type: ignore[arg-type]
     ],
+    ids=["cache", "app", "number", "async listener", "one rule", "star", "brace", "no parentheses"],
 )
 def test_misuse_is_refused_where_it_happens(make: Any, remedy: str) -> None:
     """Each error says what to write instead."""
@@ -37,7 +38,7 @@ def test_misuse_is_refused_where_it_happens(make: Any, remedy: str) -> None:
         make()
 
 
-@pytest.mark.parametrize("function", [Resync.from_env, Settings.from_env])
+@pytest.mark.parametrize("function", [Resync.from_env, Settings.from_env], ids=["resync", "settings"])
 def test_help_shows_no_environment(function: Any) -> None:
     """A signature with the environment as default would print its secrets."""
     assert "environ({" not in str(inspect.signature(function))
