@@ -83,7 +83,8 @@ class Refreshed(CacheEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshFailed(CacheEvent):
-    """A refresh in the background gave no usable response; `cause` is an exception class name or a status."""
+    """A refresh in the background gave no usable response; `cause` is an exception class name, a status,
+    `not stored` or `incomplete`."""
 
     cause: str
 
