@@ -83,8 +83,10 @@ class Refreshed(CacheEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshFailed(CacheEvent):
-    """A refresh in the background gave no usable response; `cause` is an exception class name, a status,
-    `not stored` or `incomplete`."""
+    """A call of the app gave no usable response.
+
+    `cause` is an exception class name, a status, `not stored` or `incomplete`.
+    """
 
     cause: str
 
