@@ -223,7 +223,10 @@ class Cache:
         plan = storability(
             fields, call.lifetime, call.terms, self.options.limits, has_authorization=authorized, keeps_stale=True
         )
-        if isinstance(plan, Storable):
+        if isinstance(plan, Storable) and plan.vary != renewed.vary:
+            # Nobody knows what the GET sent in the fields that it turns out to vary on.
+            await self.drop(key)
+        elif isinstance(plan, Storable):
             await self.keep_variant(key, renewed)
         elif plan.reason != "no-lifetime":
             # It takes back the permission to store.

@@ -25,7 +25,7 @@ from .policy.fields import OWN_TARGET, read_fields
 from .policy.reuse import ERROR_STATUSES
 from .policy.storability import NotStorable
 from .policy.validation import NOT_UPDATED, Verdict, selected, stored_headers
-from .rules import NO_TERMS, Terms
+from .rules import BODY_METHODS, NO_TERMS, Terms
 from .status import forward_member
 
 _log = logging.getLogger("asgi_resync")
@@ -63,7 +63,7 @@ class Exchange:
     __slots__ = (
         "_call", "_chunks", "_client_may_304", "_fields", "_held", "_mark", "_may_fall_back", "_plan",
         "_rule", "_size", "authorized", "cache", "candidates", "delivery", "epoch", "fallback", "flight", "forward",
-        "headers", "key", "method", "moment", "must_repeat", "phase", "reply", "request_time", "stored",
+        "has_body", "headers", "key", "method", "moment", "must_repeat", "phase", "reply", "request_time", "stored",
         "unkeyed",
     )  # fmt: skip
 
@@ -104,6 +104,7 @@ class Exchange:
         self.phase: Literal["waiting", "copying", "passing", "muted"] = "waiting"
         self.stored: StoredResponse | None = None
         self.must_repeat = False
+        self.has_body = False
         self._rule = rule
         self._mark: Mark | None = None
         self.candidates = candidates
@@ -118,7 +119,7 @@ class Exchange:
         self._mark = Mark()
         token = current_mark.set(self._mark)
         try:
-            await app(scope, receive, self.send)
+            await app(scope, receive if self.method in BODY_METHODS else self._watched(receive), self.send)
         except Exception as error:
             if not await self.crashed(error):
                 raise
@@ -133,6 +134,17 @@ class Exchange:
             except ValueError:
                 # Collected after its loop was closed, in no context of its own.
                 pass
+
+    def _watched(self, receive: Receive) -> Receive:
+        """Return the app's `receive`; a GET that turns out to have a body (HTTP/2 need not announce it) is not kept."""
+
+        async def watched() -> Message:
+            message = await receive()
+            if message["type"] == "http.request" and message.get("body"):
+                self.has_body = True
+            return message
+
+        return watched
 
     def begin_again(self) -> None:
         """Make ready for a second call without candidates, after a 304 that spoke of none of them."""
@@ -184,6 +196,9 @@ class Exchange:
 
     def _decide(self, status: int, headers: RawHeaders, *, has_trailers: bool) -> tuple[Action, RawHeaders]:
         """Look at the start. Returns what to do, and the header lines to go on with."""
+        if self.has_body:
+            self._not_stored("request-body", status)
+            return "pass", headers
         if status == 304 and self.candidates:
             return "validated", headers
         if status in ERROR_STATUSES and self._falls_back:
@@ -284,6 +299,9 @@ class Exchange:
         chunks = self._chunks
         body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         fields, call = self._fields, self._call
+        if self.has_body:
+            await self._abandon("request-body")
+            return
         if fields.content_length is not None and fields.content_length != len(body):
             # §3: an incomplete response is not kept, and neither is one that says more than it declared.
             await self._abandon("incomplete")
@@ -356,6 +374,9 @@ class Exchange:
             await self.cache.drop(self.key)
             self._not_stored(plan.reason, entry.status)
         else:
+            if plan.vary != entry.vary:
+                # §4.1: what the update says it varies on selects from now on.
+                entry.vary, entry.variant = plan.vary, self._variant(plan.vary)
             if not self._is_void():
                 await self.cache.keep_variant(self.key, entry)
             if self.cache.emit is not None:

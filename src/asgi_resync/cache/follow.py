@@ -46,7 +46,9 @@ async def follow(
         return "failed"
     if flight.state != "landed" or flight.result is None:
         return "alone"
-    return flight.result
+    result = flight.result
+    # What a 304 or an error brought was chosen for the leader, by whichever fields it varies on.
+    return result if variant(result.vary) == result.variant else "alone"
 
 
 async def _progress(flight: Flight[StoredResponse]) -> bool:
