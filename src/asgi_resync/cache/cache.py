@@ -56,10 +56,11 @@ class Cache:
         self.store: Store = store if store is not None else MemoryStore(clock=clock, on_event=self.emit)
         self.ledger = PurgeLedger()
         self.flights: Flights[StoredResponse] = Flights()
-        self.passing: dict[CacheKey, float] = {}
+        # By hash: clients choose keys, and their length must not be ours to pay for. Keys that collide share a fate.
+        self.passing: dict[int, float] = {}
         self.drops = 0
         """How many keys were dropped so far: a moment in the order of drops."""
-        self._dropped: dict[CacheKey, int] = {}
+        self._dropped: dict[int, int] = {}
         self._forgotten = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._generation = 0
@@ -163,8 +164,8 @@ class Cache:
         """Forget what is stored under the primary *key* with all variants, and what is under way for it."""
         self.flights.void(key)
         self.drops += 1
-        self._dropped.pop(key, None)
-        self._dropped[key] = self.drops
+        self._dropped.pop(hash(key), None)
+        self._dropped[hash(key)] = self.drops
         if len(self._dropped) > MAX_DROPS:
             # Whatever is not remembered counts as dropped until then: more than was, never less.
             self._forgotten = self._dropped.pop(next(iter(self._dropped)))
@@ -175,7 +176,7 @@ class Cache:
 
     def dropped_since(self, key: CacheKey, moment: int) -> bool:
         """Return whether *key* was dropped after *moment* of `drops`, so that an older answer must not be kept."""
-        return self._dropped.get(key, self._forgotten) > moment
+        return self._dropped.get(hash(key), self._forgotten) > moment
 
     async def invalidate(self, key: CacheKey) -> None:
         """Forget *key* since an unsafe request succeeded (RFC 9111 §4.4)."""
@@ -234,18 +235,18 @@ class Cache:
 
     def passes(self, key: CacheKey, now: float) -> bool:
         """Return whether *key* lately proved uncacheable, so that nobody should wait for it."""
-        until = self.passing.get(key)
+        until = self.passing.get(hash(key))
         return until is not None and now < until
 
     def remember_pass(self, key: CacheKey, now: float) -> None:
         """Note that *key* proved uncacheable. Bounded: full, it is emptied, which costs one wait per key."""
         if len(self.passing) >= MAX_PASSES:
             self.passing.clear()
-        self.passing[key] = now + PASS_SECONDS
+        self.passing[hash(key)] = now + PASS_SECONDS
 
     def forget_pass(self, key: CacheKey) -> None:
         """Note that *key* is cacheable after all."""
-        self.passing.pop(key, None)
+        self.passing.pop(hash(key), None)
 
     async def keep_variant(self, primary: CacheKey, entry: StoredResponse) -> bool:
         """Store *entry* under *primary*, by its `vary` and `variant`, beside the other variants (RFC 9111 §4.1)."""

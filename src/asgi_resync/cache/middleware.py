@@ -34,6 +34,7 @@ SPECIAL = PRECONDITIONS | UNKEYED | {
 WATCHED = SPECIAL | {b"host"}
 BODY_FIELDS = (b"content-type", b"content-encoding")
 MAX_PATHS = 8192
+LONGEST_PATH = 256
 SEEN = "asgi_resync.caches"
 
 
@@ -118,7 +119,7 @@ class CacheMiddleware:
                         )
                         await send({"type": "http.response.body", "body": record.body if method == "GET" else b""})
                         return
-            elif rule is None and key in cache.passing and method == "GET" and cache.passes(key, cache.clock()):
+            elif rule is None and hash(key) in cache.passing and method == "GET" and cache.passes(key, cache.clock()):
                 passing = PassOn(cache, key, scope, send)
                 try:
                     await self.app(scope, receive, passing.send)
@@ -179,7 +180,7 @@ class CacheMiddleware:
         root = scope.get("root_path", "")
         route = path[len(root) :] if root and path.startswith(root) else path
         rule = next((rule for rule in self.rules if rule.matches(route, method)), None)
-        if method == "GET" and not root:
+        if method == "GET" and not root and len(path) <= LONGEST_PATH:
             if len(self._by_path) >= MAX_PATHS:
                 self._by_path.clear()
             self._by_path[path] = rule
