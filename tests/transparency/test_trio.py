@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocket
 from tests.transparency.wrappings import Wrap
 
-pytest.importorskip("trio", reason="trio is not installed")
+pytest.importorskip("trio", reason="trio comes with the test extra; without it there is nothing to stand aside for")
 
 
 async def plan(request: Request) -> PlainTextResponse:
