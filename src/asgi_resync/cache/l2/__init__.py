@@ -1,0 +1,1 @@
+"""The second tier: one cache for all processes, on Redis, that nobody has to trust."""
