@@ -8,7 +8,7 @@ import threading
 import pytest
 from tests.unit.caching import FRESH, Cached, cached, turns
 
-from asgi_resync import Cache, CacheMiddleware, CacheRule, MemoryStore, RuleError, cache_for, events
+from asgi_resync import Cache, CacheMiddleware, CacheOptions, CacheRule, MemoryStore, RuleError, cache_for, events
 from asgi_resync._asgi import Receive, Scope, Send
 from asgi_resync.cache.cache import MAX_DROPS
 from asgi_resync.testing import ManualClock, Reply, ScriptedApp, request
@@ -243,6 +243,32 @@ async def test_a_delete_that_fails_is_told() -> None:
     await cache.purge(urls=["http://testserver/"])
 
     assert ["InternalFailure", "Purged"] == [type(event).__name__ for event in told]
+
+
+async def test_a_store_that_raises_at_everything_harms_nobody() -> None:
+    """Failures inside are events: the app's answers go on, also when the store fails at dropping surplus variants."""
+
+    class Broken(MemoryStore):
+        async def delete(self, key: object) -> None:
+            raise OSError("delete")
+
+        async def clear(self) -> None:
+            raise OSError("clear")
+
+    varied = {"cache-control": "max-age=1", "vary": "accept", "etag": '"a"'}
+    app = ScriptedApp(Reply(headers=varied, body=b"x"), Reply(headers=varied, body=b"y"), Reply(status=304))
+    told: list[events.Event] = []
+    clock = ManualClock()
+    cache = Cache(Broken(clock=clock), options=CacheOptions(max_variants=1), clock=clock, on_event=told.append)
+    middleware = CacheMiddleware(app, cache=cache)
+    await request(middleware, headers={"accept": "a"})
+
+    assert b"y" == (await request(middleware, headers={"accept": "b"})).body
+    clock.advance(2)
+    assert b"y" == (await request(middleware, headers={"accept": "c"})).body
+    await cache.purge(everything=True)
+    failures = [event.where for event in told if isinstance(event, events.InternalFailure)]
+    assert ["store.delete", "store.delete", "store.clear"] == failures
 
 
 async def test_closing_waits_for_the_background_and_closes_the_store() -> None:

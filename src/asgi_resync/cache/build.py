@@ -127,6 +127,9 @@ def freshened(entry: StoredResponse, update: RawHeaders, call: Call) -> tuple[St
     fields = read_fields(
         entry.status, headers + hidden, now=call.response_time, targets=options.targets, tag_fields=options.tag_fields
     )
+    # §5.2.2.7, §5.2.2.4: what a field says now that is not for everybody is kept no longer.
+    if secret := fields.control.private_fields | fields.control.no_cache_fields:
+        headers = [pair for pair in headers if pair[0] not in secret]
     # Age and Date count as the update has them: the stored ones are of another message.
     fields.age, fields.date = read.age, read.date
     call.read(fields)

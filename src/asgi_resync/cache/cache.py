@@ -8,19 +8,15 @@ import os
 import time
 from collections.abc import Callable, Iterable
 
-from .._asgi import Clock, Message, RawHeaders
+from .._asgi import Clock
 from ..errors import RuleError
 from ..events import CacheKey, Event, InternalFailure, Invalidated, Listener, Purged, RefreshFailed, guarded
-from .build import Call, freshened
 from .entry import StoredResponse
 from .flight import Flights
 from .keys import key_of_url, variant_key
 from .memory import MemoryStore
 from .options import CacheOptions
-from .policy.fields import ResponseFields
-from .policy.storability import Storable, storability
-from .policy.validation import describes
-from .rules import NO_TERMS, Terms, upstream_tag
+from .rules import upstream_tag
 from .store import Record, Store, Variants
 from .tags import EVERYTHING, PurgeLedger
 
@@ -97,7 +93,11 @@ class Cache:
         for key in keys:
             await self.drop(key)
         if everything and not soft:
-            await self.store.clear()
+            try:
+                await self.store.clear()
+            except Exception as error:
+                # It only frees the room sooner: what is there counts as purged already.
+                self.failed("store.clear", error)
         if self.emit is not None:
             purged = [("tag", name) for name in named_tags] + [("upstream", name) for name in named_upstreams]
             for scope, name in purged + ([("all", "")] if everything else []):
@@ -143,13 +143,12 @@ class Cache:
 
     async def fetch(self, key: CacheKey) -> Record | None:
         """Return the record under *key* from the nearest tier that has it; a store that raises is a miss."""
-        record = self.store.near(key)
-        if record is None and self.store.is_remote:
-            try:
-                record = await self.store.get(key)
-            except Exception as error:
-                self.failed("store.get", error)
-        return record
+        try:
+            record = self.store.near(key)
+            return await self.store.get(key) if record is None and self.store.is_remote else record
+        except Exception as error:
+            self.failed("store.get", error)
+            return None
 
     async def keep(self, key: CacheKey, record: Record) -> bool:
         """Store *record*; False if the store raised, which is told and harms nobody."""
@@ -169,6 +168,9 @@ class Cache:
         if len(self._dropped) > MAX_DROPS:
             # Whatever is not remembered counts as dropped until then: more than was, never less.
             self._forgotten = self._dropped.pop(next(iter(self._dropped)))
+        await self._delete(key)
+
+    async def _delete(self, key: CacheKey) -> None:
         try:
             await self.store.delete(key)
         except Exception as error:
@@ -189,49 +191,6 @@ class Cache:
         entry.refresh_after = self.clock() + REFRESH_PAUSE
         if self.emit is not None:
             self.emit(RefreshFailed(key=key, route=entry.route, cause=cause))
-
-    async def update_from_head(
-        self,
-        key: CacheKey,
-        entry: StoredResponse,
-        start: Message,
-        rule: Terms | None,
-        *,
-        request_time: float,
-        moment: int,
-        authorized: bool,
-    ) -> None:
-        """Update *entry* by a 200 to HEAD, or forget it if the two are not of one representation (RFC 9111 §4.3.5).
-
-        *moment* of `drops` is that of the request, and *authorized* whether it had Authorization.
-        """
-        headers: RawHeaders = start.get("headers", [])
-        if self.dropped_since(key, moment):
-            return
-        if not describes(entry, headers, self.clock()):
-            await self.drop(key)
-            return
-        call = Call(
-            terms=rule if rule is not None else NO_TERMS,
-            options=self.options,
-            route=entry.route,
-            epoch=entry.epoch,
-            request_time=request_time,
-            response_time=self.clock(),
-        )
-        renewed, fields = freshened(entry, headers, call)
-        conceal(renewed, fields)
-        plan = storability(
-            fields, call.lifetime, call.terms, self.options.limits, has_authorization=authorized, keeps_stale=True
-        )
-        if isinstance(plan, Storable) and plan.vary != renewed.vary:
-            # Nobody knows what the GET sent in the fields that it turns out to vary on.
-            await self.drop(key)
-        elif isinstance(plan, Storable):
-            await self.keep_variant(key, renewed)
-        elif plan.reason != "no-lifetime":
-            # It takes back the permission to store.
-            await self.drop(key)
 
     def passes(self, key: CacheKey, now: float) -> bool:
         """Return whether *key* lately proved uncacheable, so that nobody should wait for it."""
@@ -262,7 +221,7 @@ class Cache:
         entry.key = key = variant_key(primary, generation, entry.vary, entry.variant)
         listed = (*(other for other in listed if other != key), key)
         for surplus in listed[: max(0, len(listed) - self.options.max_variants)]:
-            await self.store.delete(surplus)
+            await self._delete(surplus)
         kept_until = max(entry.keep_until, record.keep_until if isinstance(record, Variants) else 0.0)
         lists = (entry.vary, *(other for other in names if other != entry.vary))
         # §4.1: a response with Vary is preferred to one that omits it, however recent.
@@ -275,12 +234,6 @@ class Cache:
             keep_until=kept_until,
         )
         return await self.keep(key, entry) and await self.keep(primary, index)
-
-
-def conceal(entry: StoredResponse, fields: ResponseFields) -> None:
-    """Take from *entry* what an update brought although its *fields* name it private (RFC 9111 §5.2.2.7, §5.2.2.4)."""
-    if secret := fields.control.private_fields | fields.control.no_cache_fields:
-        entry.headers = [pair for pair in entry.headers if pair[0] not in secret]
 
 
 def _url_key(url: str) -> CacheKey:

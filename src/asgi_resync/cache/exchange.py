@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 from .._asgi import ASGIApp, Message, RawHeaders, Receive, Scope, Send
 from ..events import CacheKey, NotStored, Refreshed, RefreshFailed, Stored
 from .build import Call, build_entry, freshened, ruled_vary, strong_etag
-from .cache import Cache, conceal
+from .cache import Cache
 from .delivery import Delivery
 from .entry import StoredResponse
 from .flight import Flight
@@ -365,7 +365,6 @@ class Exchange:
         terms = self._terms
         call = self._circumstances(terms if terms is not None else NO_TERMS, self.cache.clock())
         entry, fields = freshened(chosen, headers, call)
-        conceal(entry, fields)
         # The app chose it for this request too.
         entry.variant = self._variant(entry.vary)
         plan = judge(fields, call, has_authorization=self.authorized)

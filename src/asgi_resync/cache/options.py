@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from ..events import CacheKey
@@ -36,13 +36,14 @@ class CacheOptions:
     tag_fields: tuple[bytes, ...] = (b"surrogate-key", b"cache-tag")
     set_cookie: Literal["refuse", "strip", "store"] = "refuse"
 
+    limits: StorageLimits = field(init=False, repr=False, compare=False)
+    """The part that storability needs."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "limits", StorageLimits(max_body=self.max_body, set_cookie=self.set_cookie))
+
     def status_name(self, key: CacheKey) -> bytes | None:
         """Return our name for a Cache-Status member about *key*; None if there is to be none."""
         if not self.status_field:
             return None
         return name_with_key(self.name, key) if self.status_key else self.name.encode("ascii")
-
-    @property
-    def limits(self) -> StorageLimits:
-        """The part that storability needs."""
-        return StorageLimits(max_body=self.max_body, set_cookie=self.set_cookie)

@@ -6,20 +6,22 @@ import asyncio
 from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
-from .._asgi import ASGIApp, Message, RawHeaders, Receive, Scope, Send
+from .._asgi import ASGIApp, RawHeaders, Receive, Scope, Send
 from ..events import CacheKey, CacheMiss
+from .asking import ask, request_of
 from .cache import Cache
 from .entry import StoredResponse
 from .exchange import Exchange, Reason
 from .flight import MAX_ATTEMPTS, Flight, FlightKey
 from .follow import follow
 from .forward import consume_target
+from .head import watch_head
 from .keys import UNKEYED, unkeyed_of, variant_of
 from .lead import flown, lead, shared_receive
 from .lookup import candidates_for, look_up
-from .policy.control import RequestControl, parse_request_control
+from .policy.control import RequestControl, request_control
 from .policy.reuse import AskApp, Fresh, ServeStale, may_serve_if_error, reuse
-from .policy.validation import PRECONDITIONS, conditional_headers
+from .policy.validation import PRECONDITIONS
 from .replies import Replies
 from .rules import Terms
 from .tags import MarkedStale
@@ -100,11 +102,7 @@ class Responder:
             self._conditional = b"range" in self._special or not PRECONDITIONS.isdisjoint(self._special)
             self._replies.is_conditional = self._conditional
             if b"cache-control" in self._special or b"pragma" in self._special:
-                lines = [value for name, value in self._headers if name == b"cache-control"]
-                # RFC 9111 §5.4: Pragma counts only where Cache-Control is absent.
-                if not lines and self._special.get(b"pragma", b"").strip().lower() == b"no-cache":
-                    lines = [b"no-cache"]
-                directives = parse_request_control(tuple(lines))
+                directives = request_control(self._headers)
                 if cache.options.honours_client:
                     self._control = directives
         now = cache.clock()
@@ -142,14 +140,16 @@ class Responder:
             await self._app(self._scope, self._receive, consume_target(self._send))
         elif self._method == "HEAD":
             self._missed()
-            await self._head(entry)
+            authorized = b"authorization" in self._special
+            watched = watch_head(self._cache, self._key, entry, self._rule, self._send, authorized=authorized)
+            await self._app(self._scope, self._receive, consume_target(watched))
         elif b"range" in self._special:
             # Asked as the client asks: a part is passed on, and an app that answers with the whole fills the store.
             self._missed()
             await self._exchange(None, (), None).run(self._app, self._scope, self._receive)
         elif self._goes_alone(now, entry):
             self._missed()
-            await self._fly(self._exchange(None, candidates, fallback), self._receive)
+            await self._ask(self._exchange(None, candidates, fallback), self._receive)
         else:
             await self._join(candidates, fallback)
 
@@ -220,23 +220,10 @@ class Responder:
             unkeyed=self._unkeyed,
         )
 
-    async def _fly(self, exchange: Exchange, receive: Receive, scope: Scope | None = None) -> None:
-        """Call the app for *exchange*, again without conditions if its 304 was about something else."""
-        scope, candidates = self._scope if scope is None else scope, exchange.candidates
-        if not candidates and not (self._rule is not None and self._conditional):
-            await exchange.run(self._app, scope, receive)
-            return
-        # The scope stays the same object, since those around us may read what the app leaves in it.
-        headers = scope["headers"]
-        scope["headers"] = conditional_headers(headers, candidates)
-        try:
-            await exchange.run(self._app, scope, receive)
-            if exchange.must_repeat:
-                exchange.begin_again()
-                scope["headers"] = conditional_headers(headers, ())
-                await exchange.run(self._app, scope, _request_of(self._body, receive))
-        finally:
-            scope["headers"] = headers
+    async def _ask(self, exchange: Exchange, receive: Receive, scope: Scope | None = None) -> None:
+        asks_whole = self._rule is not None and self._conditional
+        scope = self._scope if scope is None else scope
+        await ask(exchange, self._app, scope, receive, body=self._body, asks_whole=asks_whole)
 
     async def _join(self, candidates: tuple[StoredResponse, ...], fallback: StoredResponse | None) -> None:
         """Follow the flight under way for what is asked, or lead one."""
@@ -280,7 +267,7 @@ class Responder:
                 hops += 1
                 self._forward = "vary-miss"
         self._missed()
-        await self._fly(self._exchange(None, candidates, fallback), self._receive)
+        await self._ask(self._exchange(None, candidates, fallback), self._receive)
 
     @property
     def _patience(self) -> float | None:
@@ -332,7 +319,7 @@ class Responder:
         fallback: StoredResponse | None,
     ) -> None:
         exchange = self._exchange(flight, candidates, fallback)
-        call = self._fly(exchange, shared_receive(self._receive, flight))
+        call = self._ask(exchange, shared_receive(self._receive, flight))
         await lead(self._cache, exchange, flight, self._send, flown(self._cache, key, flight, call))
 
     def _refresh(self, entry: StoredResponse) -> None:
@@ -355,47 +342,8 @@ class Responder:
         scope = {**self._scope, "method": method, "headers": headers, "extensions": {}}
         try:
             async with asyncio.timeout(cache.options.refresh_timeout):
-                await self._fly(exchange, _request_of(self._body), scope)
+                await self._ask(exchange, request_of(self._body), scope)
             if exchange.stored is None:
                 cache.refresh_failed(self._key, entry, "not stored")
         except Exception as error:
             cache.refresh_failed(self._key, entry, type(error).__name__)
-
-    async def _head(self, entry: StoredResponse | None) -> None:
-        """Pass HEAD on, and let a 200 update or invalidate what is stored for GET (RFC 9111 §4.3.5)."""
-        cache, request_time, moment = self._cache, self._cache.clock(), self._cache.drops
-
-        async def watch(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] == 200 and entry is not None:
-                try:
-                    await cache.update_from_head(
-                        self._key,
-                        entry,
-                        message,
-                        self._rule,
-                        request_time=request_time,
-                        moment=moment,
-                        authorized=b"authorization" in self._special,
-                    )
-                except Exception as error:
-                    cache.failed("head", error)
-            await self._send(message)
-
-        await self._app(self._scope, self._receive, consume_target(watch))
-
-
-def _request_of(body: bytes, then: Receive | None = None) -> Receive:
-    """Return a `receive` that gives *body*, and after that what *then* gives, or nothing for ever."""
-    sent = False
-
-    async def receive() -> Message:
-        nonlocal sent
-        if not sent:
-            sent = True
-            return {"type": "http.request", "body": body, "more_body": False}
-        if then is not None:
-            return await then()
-        await asyncio.Event().wait()
-        raise AssertionError("unreachable")
-
-    return receive

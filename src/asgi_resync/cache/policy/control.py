@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, TypeAlias
 
-from ..._headers import delta_seconds, split_list
+from ..._asgi import RawHeaders
+from ..._headers import delta_seconds, split_list, values
 from ..._structured import InnerList, Member, Token, parse_dictionary
 
 
@@ -118,6 +119,14 @@ def parse_request_control(values: tuple[bytes, ...]) -> RequestControl:
     if sum(map(len, values)) > _LONGEST_REMEMBERED:
         return _request_control(values)
     return _remembered_request_control(values)
+
+
+def request_control(headers: RawHeaders) -> RequestControl:
+    """Return the directives of a request with *headers*; Pragma counts only where Cache-Control is absent (§5.4)."""
+    lines = values(headers, b"cache-control")
+    if not lines and any(value.strip().lower() == b"no-cache" for value in values(headers, b"pragma")):
+        lines = [b"no-cache"]
+    return parse_request_control(tuple(lines))
 
 
 def _request_control(values: tuple[bytes, ...]) -> RequestControl:
