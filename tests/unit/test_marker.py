@@ -119,10 +119,35 @@ class Methods:
     async def bound(self) -> str:
         return type(self).__name__
 
+    @cache_for(10)
+    @staticmethod
+    async def above_static() -> str:
+        return "static"
 
-@pytest.mark.parametrize("handler", [Methods.static, Methods.of_class, Methods().bound], ids=["static", "class", "own"])
+    @cache_for(10)
+    @classmethod
+    async def above_class(cls) -> str:
+        return cls.__name__
+
+    async def __call__(self) -> str:
+        return type(self).__name__
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        Methods.static,
+        Methods.of_class,
+        Methods().bound,
+        Methods.above_static,
+        Methods().above_static,
+        Methods.above_class,
+        cache_for(10)(Methods()),
+    ],
+    ids=["static", "class", "own", "above-static", "above-static-of-object", "above-class", "object"],
+)
 async def test_methods_can_be_marked(handler: Callable[[], Awaitable[str]]) -> None:
-    """Beneath `staticmethod` and `classmethod`, and bound to an object."""
+    """Beneath or above `staticmethod` and `classmethod`, bound to an object, and objects that can be called."""
     assert inspect.iscoroutinefunction(handler)
     with marks() as mark:
         assert await handler() in ("static", "Methods")
@@ -182,6 +207,13 @@ def test_terms_that_cannot_work_are_refused_at_decoration() -> None:
     """No request is needed to find out."""
     with pytest.raises(RuleError, match="ttl=-1"):
         cache_for(-1)
+
+
+@pytest.mark.parametrize("what", [Methods, HTTPEndpoint, property(lambda self: 1), 7])
+def test_what_is_no_handler_is_refused_at_decoration(what: object) -> None:
+    """Of a class nobody knows which method answers."""
+    with pytest.raises(RuleError, match="above the method that answers"):
+        cache_for(10)(what)  # type: ignore[arg-type]  # What a newcomer may try.
 
 
 def test_the_same_marker_serves_several_handlers() -> None:

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 from tests.unit.caching import FRESH, cached, into, turns
 
+from asgi_resync import cache_for
 from asgi_resync._asgi import Message, Receive, Scope, Send
 from asgi_resync.cache.cache import MAX_PASSES
 from asgi_resync.cache.opening import may_opt_in
@@ -63,6 +64,45 @@ async def test_what_becomes_cacheable_is_stored_at_once() -> None:
     assert b"ab" == (await site.get()).body
     assert 2 == app.calls
     assert 0 == len(site.cache.passing)
+
+
+@pytest.mark.parametrize("refusal", [Reply(status=429), Reply(status=401, headers=PRIVATE), Reply(headers=PRIVATE)])
+async def test_a_refusal_in_front_of_a_marked_handler_does_not_end_its_caching(refusal: Reply) -> None:
+    """A layer that limits rates answers without the handler, and so without its mark; the next call shows it."""
+
+    @cache_for(60)
+    async def handler(scope: Scope, receive: Receive, send: Send) -> None:
+        await Reply(body=b"x")(scope, receive, send)
+
+    app = ScriptedApp(refusal, handler)
+    site = cached(app)
+
+    answers = [await site.get() for _ in range(3)]
+
+    assert [b"", b"x", b"x"] == [answer.body for answer in answers]
+    assert 2 == app.calls
+
+
+@pytest.mark.parametrize(("status", "remembered"), [(200, 1), (302, 1), (404, 0), (429, 0), (500, 0)])
+async def test_only_what_succeeds_without_a_lifetime_is_remembered(status: int, remembered: int) -> None:
+    """A refusal is of the moment."""
+    site = cached(ScriptedApp(Reply(status=status)))
+
+    await site.get()
+
+    assert remembered == len(site.cache.passing)
+
+
+async def test_a_body_that_nothing_announced_keeps_the_answer_from_the_store() -> None:
+    """HTTP/2 needs no Content-Length: no key says what the app made of the body, on the short way neither."""
+    app = ScriptedApp(Reply(headers=PRIVATE), Reply(headers=FRESH, body=b"x"))
+    site = cached(app)
+    await site.get()
+
+    for _ in range(2):
+        assert b"x" == (await site.get(body=b"poison")).body
+
+    assert 3 == app.calls
 
 
 async def test_an_error_of_the_app_comes_through() -> None:

@@ -16,26 +16,26 @@ AFTER = "Tue, 14 Nov 2023 00:00:00 GMT"
 BEFORE = "Sun, 12 Nov 2023 00:00:00 GMT"
 
 
-@pytest.mark.parametrize(
-    ("asked", "status"),
-    [
-        ({"if-none-match": '"a"'}, 304),
-        ({"if-none-match": 'W/"a"'}, 304),
-        ({"if-none-match": '"x", "a"'}, 304),
-        ({"if-none-match": "*"}, 304),
-        ({"if-none-match": '"x"'}, 200),
-        ({"if-none-match": '"x"', "if-modified-since": AFTER}, 200),
-        ({"if-modified-since": AFTER}, 304),
-        ({"if-modified-since": BEFORE}, 200),
-        ({"if-modified-since": "yesterday"}, 200),
-        ({"if-match": '"a"'}, 200),
-        ({"if-match": 'W/"a"'}, 412),
-        ({"if-match": '"x"'}, 412),
-        ({"if-unmodified-since": BEFORE}, 412),
-        ({"if-unmodified-since": AFTER}, 200),
-        ({"if-match": '"x"', "if-none-match": '"a"'}, 412),
-    ],
-)
+PRECONDITIONS: list[tuple[dict[str, str], int]] = [
+    ({"if-none-match": '"a"'}, 304),
+    ({"if-none-match": 'W/"a"'}, 304),
+    ({"if-none-match": '"x", "a"'}, 304),
+    ({"if-none-match": "*"}, 304),
+    ({"if-none-match": '"x"'}, 200),
+    ({"if-none-match": '"x"', "if-modified-since": AFTER}, 200),
+    ({"if-modified-since": AFTER}, 304),
+    ({"if-modified-since": BEFORE}, 200),
+    ({"if-modified-since": "yesterday"}, 200),
+    ({"if-match": '"a"'}, 200),
+    ({"if-match": 'W/"a"'}, 412),
+    ({"if-match": '"x"'}, 412),
+    ({"if-unmodified-since": BEFORE}, 412),
+    ({"if-unmodified-since": AFTER}, 200),
+    ({"if-match": '"x"', "if-none-match": '"a"'}, 412),
+]
+
+
+@pytest.mark.parametrize(("asked", "status"), PRECONDITIONS)
 async def test_preconditions_are_answered_from_the_store(asked: dict[str, str], status: int) -> None:
     """RFC 9110 §13.2.2: in its order, with strong comparison for If-Match and weak for If-None-Match."""
     app = ScriptedApp(Reply(headers=TAGGED | {"content-type": "text/plain"}, body=b"x"))
@@ -61,6 +61,45 @@ async def test_a_miss_under_a_rule_answers_the_clients_question_itself() -> None
     assert (304, "resync; fwd=uri-miss; fwd-status=200; stored") == (answer.status, answer.header("cache-status"))
     assert ["http.response.start", "http.response.body"] == [message["type"] for message in answer.messages]
     assert b"x" == (await site.get()).body
+
+
+@pytest.mark.parametrize(("asked", "status"), PRECONDITIONS)
+async def test_what_a_rule_names_and_may_not_be_kept_heeds_the_clients_question(
+    asked: dict[str, str], status: int
+) -> None:
+    """The app was asked without it, so what it would have made of it is for us to say, body and all."""
+    headers = TAGGED | {"cache-control": "no-store", "set-cookie": "a=b"}
+    app = ScriptedApp(Reply(headers=headers, body=[b"x", b"y"]))
+    site = cached(app, CacheRule("/"))
+
+    answer = await site.get(headers=asked)
+
+    assert status == answer.status
+    assert (b"xy" if status == 200 else b"") == answer.body
+    assert answer.messages[-1].get("more_body", False) is False
+    if status == 304:
+        assert ('"a"', "a=b") == (answer.header("etag"), answer.header("set-cookie"))
+
+
+@pytest.mark.parametrize("reply", [Reply(body=b"x"), Reply(status=404, headers={"etag": '"a"'}, body=b"x")])
+async def test_an_app_that_compares_no_validators_is_not_improved_upon(reply: Reply) -> None:
+    """RFC 9110 §13.2.1: preconditions count where the answer would be 2xx, and here there is nothing to compare."""
+    site = cached(ScriptedApp(reply), CacheRule("/", ttl=None))
+
+    answer = await site.get(headers={"if-none-match": '"a"', "if-match": '"x"'})
+
+    assert (reply.status, b"x") == (answer.status, answer.body)
+
+
+async def test_what_lately_proved_uncacheable_is_asked_as_the_client_asks() -> None:
+    """The app's own 304 goes on, as without us."""
+    app = ScriptedApp(Reply(headers={"cache-control": "no-store"}), Reply(status=304, headers={"etag": '"a"'}))
+    site = cached(app, CacheRule("/"))
+    await site.get()
+
+    answer = await site.get(headers={"if-none-match": '"a"'})
+
+    assert ('"a"', 304) == (app.requests[1].header("if-none-match"), answer.status)
 
 
 async def test_a_miss_without_a_rule_leaves_the_question_to_the_app() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from asgi_resync.cache import tags as module
@@ -124,6 +124,7 @@ def severity(standing: Standing) -> tuple[int, float]:
 
 
 @given(PURGES, ENTRIES)
+@example([(["e"], True, 0), (["e", "e"], True, 1)], stored("a", "e", epoch=1))
 def test_the_ledger_says_what_a_full_record_says(
     purges: list[tuple[list[str], bool, int]], entry: StoredResponse
 ) -> None:

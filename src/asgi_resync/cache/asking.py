@@ -23,6 +23,7 @@ async def ask(
     # The scope stays the same object, since those around us may read what the app leaves in it.
     headers = scope["headers"]
     scope["headers"] = conditional_headers(headers, exchange.candidates)
+    exchange.took_preconditions = True
     try:
         await exchange.run(app, scope, receive)
         if exchange.must_repeat:

@@ -19,7 +19,7 @@ from .entry import StoredResponse
 from .flight import Flight
 from .forward import header_lines
 from .keys import variant_of
-from .marker import Mark, current_mark
+from .marker import Mark, current_mark, unmark
 from .opening import in_its_place, judge, makes_etag, opts_in, verdict_on, without_own_target
 from .policy.fields import OWN_TARGET, read_fields
 from .policy.reuse import ERROR_STATUSES
@@ -64,7 +64,7 @@ class Exchange:
         "_call", "_chunks", "_client_may_304", "_fields", "_held", "_mark", "_may_fall_back", "_plan",
         "_rule", "_size", "authorized", "cache", "candidates", "delivery", "epoch", "fallback", "flight", "forward",
         "has_body", "headers", "key", "method", "moment", "must_repeat", "phase", "reply", "request_time", "stored",
-        "unkeyed",
+        "took_preconditions", "unkeyed",
     )  # fmt: skip
 
     def __init__(
@@ -86,6 +86,7 @@ class Exchange:
         authorized: bool = False,
         conditional: bool = False,
         unkeyed: tuple[object, ...] = (),
+        mark: Mark | None = None,
     ) -> None:
         self.cache = cache
         self.key = key
@@ -105,8 +106,10 @@ class Exchange:
         self.stored: StoredResponse | None = None
         self.must_repeat = False
         self.has_body = False
+        self.took_preconditions = False
+        """True if the app was asked without the client's own preconditions, so that they are left to us."""
         self._rule = rule
-        self._mark: Mark | None = None
+        self._mark = mark if mark is not None else Mark()
         self.candidates = candidates
         self._client_may_304 = conditional
         self._held: Message | None = None
@@ -116,7 +119,6 @@ class Exchange:
 
     async def run(self, app: ASGIApp, scope: Scope, receive: Receive) -> None:
         """Call *app* to its end. Raises what the app raises, unless a stored response was served in its place."""
-        self._mark = Mark()
         token = current_mark.set(self._mark)
         try:
             await app(scope, receive if self.method in BODY_METHODS else self._watched(receive), self.send)
@@ -129,11 +131,7 @@ class Exchange:
         else:
             await self.returned()
         finally:
-            try:
-                current_mark.reset(token)
-            except ValueError:
-                # Collected after its loop was closed, in no context of its own.
-                pass
+            unmark(token)
 
     def _watched(self, receive: Receive) -> Receive:
         """Return the app's `receive`; a GET that turns out to have a body (HTTP/2 need not announce it) is not kept."""
@@ -151,6 +149,7 @@ class Exchange:
         self.candidates = ()
         self.must_repeat = False
         self.phase = "waiting"
+        self._mark.terms = None
 
     async def send(self, message: Message) -> None:
         """Take one message from the app."""
@@ -192,7 +191,32 @@ class Exchange:
             await self._serve_fallback(str(message["status"]))
         else:
             self.phase = "passing"
+            verdict = self._verdict_on_passed(message["status"], headers) if self.took_preconditions else "proceed"
+            if verdict != "proceed":
+                await self._send_in_place(verdict, headers, [])
+                return
             await self._forward(message if headers is given else {**message, "headers": headers})
+
+    def _verdict_on_passed(self, status: int, headers: RawHeaders) -> Verdict:
+        """Evaluate the client's preconditions as the app would have, had it been asked with them."""
+        if not self._client_may_304:
+            return "proceed"
+        try:
+            now = self.cache.clock()
+            fields = read_fields(status, headers, now=now)
+        except Exception as error:
+            self.cache.failed("exchange.preconditions", error)
+            return "proceed"
+        if fields.etag is None and fields.last_modified is None:
+            # An app that gives no validators compares none.
+            return "proceed"
+        return verdict_on(fields, self.headers, fields.etag, now)
+
+    async def _send_in_place(self, verdict: Verdict, headers: RawHeaders, extra: RawHeaders) -> None:
+        """Answer the client with 304 or 412; what the app still says is not for it."""
+        for part in in_its_place(verdict, headers, extra):
+            await self._forward(part)
+        self.delivery.client = None
 
     def _decide(self, status: int, headers: RawHeaders, *, has_trailers: bool) -> tuple[Action, RawHeaders]:
         """Look at the start. Returns what to do, and the header lines to go on with."""
@@ -234,8 +258,8 @@ class Exchange:
     @property
     def _terms(self) -> Terms | None:
         """What applies: the handler's own mark, else the rule."""
-        mark = self._mark
-        return mark.terms if mark is not None and mark.terms is not None else self._rule
+        terms = self._mark.terms
+        return terms if terms is not None else self._rule
 
     def _circumstances(self, terms: Terms, now: float) -> Call:
         route = getattr(self._rule, "pattern", "")
@@ -268,9 +292,7 @@ class Exchange:
             member = forward_member(name, self.forward, status=status, stored=not self._is_void())
             extra.append((b"cache-status", member))
         if has_it:
-            for part in in_its_place(verdict, headers, extra):
-                await self._forward(part)
-            self.delivery.client = None
+            await self._send_in_place(verdict, headers, extra)
             return
         await self._forward({**message, "headers": headers + extra})
 
@@ -461,8 +483,9 @@ class Exchange:
             self._fail()
         else:
             self._turn_back()
-            # A marked handler is asked anew each time: only running it shows its terms.
-            if reason in LASTING and (self._mark is None or self._mark.terms is None):
+            # A marked handler is asked anew each time: only running it shows its terms. And a layer that refuses a
+            # request, to limit rates perhaps, does not speak for the handler behind it.
+            if reason in LASTING and self._mark.terms is None and (reason != "no-lifetime" or status < 400):
                 self.cache.remember_pass(self.key, self.cache.clock())
         if self.cache.emit is not None:
             self.cache.emit(NotStored(key=self.key, route=getattr(self._rule, "pattern", ""), reason=reason))

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
-from contextvars import ContextVar
+from collections.abc import Awaitable, Callable, Sequence
+from contextvars import ContextVar, Token
 from typing import Literal, ParamSpec, TypeVar, cast
 
 from ..errors import RuleError
@@ -21,13 +21,29 @@ R = TypeVar("R")
 class Mark:
     """Where a handler leaves its terms for the middleware around it. One per call of the app."""
 
-    __slots__ = ("terms",)
+    __slots__ = ("_told", "terms")
 
-    def __init__(self) -> None:
+    def __init__(self, told: Callable[[], None] | None = None) -> None:
+        self._told = told
         self.terms: Terms | None = None
+
+    def leave(self, terms: Terms) -> None:
+        """Take *terms*, in whatever thread the handler runs, and call *told*."""
+        self.terms = terms
+        if self._told is not None:
+            self._told()
 
 
 current_mark: ContextVar[Mark | None] = ContextVar("resync_mark", default=None)
+
+
+def unmark(token: Token[Mark | None]) -> None:
+    """Undo the setting of `current_mark` that gave *token*."""
+    try:
+        current_mark.reset(token)
+    except ValueError:
+        # Collected after its loop was closed, in no context of its own.
+        pass
 
 
 def cache_for(
@@ -44,9 +60,10 @@ def cache_for(
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Mark a handler, sync or async, so that its responses are cached for *ttl* seconds; see `Terms` for the rest.
 
-    Put it directly above the function, below the framework's own decorators. It wins over a CacheRule that also
+    Put it directly above the function or method, below the framework's own decorators; an object that can be called
+    will do, a class will not. It wins over a CacheRule that also
     matches, and the response's own Cache-Control wins over both. Without a Resync around the app it does nothing.
-    Raises RuleError at decoration for arguments that cannot work.
+    Raises RuleError at decoration for what cannot work.
     """
     if callable(ttl):
         raise RuleError("ttl", ttl, "write @cache_for(10), with parentheses and a lifetime")
@@ -65,15 +82,21 @@ def cache_for(
     def leave() -> None:
         mark = current_mark.get()
         if mark is not None:
-            mark.terms = terms
+            mark.leave(terms)
 
     def decorate(handler: Callable[P, R]) -> Callable[P, R]:
-        if inspect.iscoroutinefunction(handler):
+        given: object = handler
+        if isinstance(given, (staticmethod, classmethod)):
+            return cast("Callable[P, R]", type(given)(decorate(given.__func__)))
+        if inspect.isclass(given) or not callable(given):
+            raise RuleError("cache_for", given, "put it above a function: of a class, above the method that answers")
+        # An object is called by the method of its class.
+        if inspect.iscoroutinefunction(given) or inspect.iscoroutinefunction(type(given).__call__):
 
             @functools.wraps(handler)
             async def marked_async(*args: P.args, **kwargs: P.kwargs) -> object:
                 leave()
-                return await handler(*args, **kwargs)
+                return await cast("Callable[P, Awaitable[object]]", handler)(*args, **kwargs)
 
             return cast("Callable[P, R]", marked_async)
 

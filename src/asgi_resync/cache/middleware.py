@@ -120,15 +120,7 @@ class CacheMiddleware:
                         await send({"type": "http.response.body", "body": record.body if method == "GET" else b""})
                         return
             elif rule is None and hash(key) in cache.passing and method == "GET" and cache.passes(key, cache.clock()):
-                passing = PassOn(cache, key, scope, send)
-                try:
-                    await self.app(scope, receive, passing.send)
-                except Exception as error:
-                    if passing.exchange is not None:
-                        await passing.exchange.crashed(error)
-                    raise
-                if passing.exchange is not None:
-                    await passing.exchange.returned()
+                await PassOn(cache, key, scope, send).run(self.app, receive)
                 return
             elif method == "GET" and host and not cache.store.is_remote and _on_asyncio() and self._enter(scope):
                 await self._cold(scope, receive, send, rule, key)

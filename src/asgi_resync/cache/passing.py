@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from .._asgi import Message, Scope, Send
+from .._asgi import ASGIApp, Message, Receive, Scope, Send
 from ..events import CacheKey
 from .cache import Cache
 from .exchange import Exchange
 from .forward import header_lines
+from .marker import Mark, current_mark, unmark
 from .opening import may_opt_in
 
 
 class PassOn:
     """Forwards the messages of one response; if the response may be kept after all, an exchange takes over."""
 
-    __slots__ = ("_asked", "_cache", "_key", "_scope", "_send", "exchange")
+    __slots__ = ("_asked", "_cache", "_exchange", "_has_body", "_key", "_mark", "_receive", "_scope", "_send")
 
     def __init__(self, cache: Cache, key: CacheKey, scope: Scope, send: Send) -> None:
         self._cache = cache
@@ -22,18 +23,45 @@ class PassOn:
         self._send = send
         # Purges from here on concern the answer, and so does the time that it takes.
         self._asked = (cache.ledger.version, cache.drops, cache.clock())
-        self.exchange: Exchange | None = None
+        # What proved uncacheable may have been a refusal in front of a handler that is marked.
+        self._mark = Mark()
+        self._has_body = False
+        self._exchange: Exchange | None = None
+
+    async def run(self, app: ASGIApp, receive: Receive) -> None:
+        """Call *app* to its end. Raises what it raises."""
+        self._receive = receive
+        token = current_mark.set(self._mark)
+        try:
+            await app(self._scope, self.receive, self.send)
+        except Exception as error:
+            if self._exchange is not None:
+                await self._exchange.crashed(error)
+            raise
+        finally:
+            unmark(token)
+        if self._exchange is not None:
+            await self._exchange.returned()
+
+    async def receive(self) -> Message:
+        """Give one message to the app, and note whether the request has a body."""
+        message = await self._receive()
+        if message.get("body"):
+            self._has_body = True
+            if self._exchange is not None:
+                self._exchange.has_body = True
+        return message
 
     async def send(self, message: Message) -> None:
         """Take one message from the app."""
-        if self.exchange is not None:
-            await self.exchange.send(message)
+        if self._exchange is not None:
+            await self._exchange.send(message)
             return
         if message["type"] == "http.response.start":
             message, headers = header_lines(message)
-            if headers and may_opt_in(headers, self._cache.options.targets):
+            if self._mark.terms is not None or (headers and may_opt_in(headers, self._cache.options.targets)):
                 cache, scope = self._cache, self._scope
-                self.exchange = Exchange(
+                self._exchange = Exchange(
                     cache,
                     None,
                     key=self._key,
@@ -42,8 +70,10 @@ class PassOn:
                     request_time=self._asked[2],
                     client=self._send,
                     reply=None,
+                    mark=self._mark,
                 )
-                self.exchange.epoch, self.exchange.moment = self._asked[:2]
-                await self.exchange.send(message)
+                self._exchange.has_body = self._has_body
+                self._exchange.epoch, self._exchange.moment = self._asked[:2]
+                await self._exchange.send(message)
                 return
         await self._send(message)

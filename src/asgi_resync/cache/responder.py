@@ -221,7 +221,9 @@ class Responder:
         )
 
     async def _ask(self, exchange: Exchange, receive: Receive, scope: Scope | None = None) -> None:
-        asks_whole = self._rule is not None and self._conditional
+        # What lately proved uncacheable is asked as the client asks, and so is what no rule names.
+        is_ours = self._rule is not None and not self._cache.passes(self._key, exchange.request_time)
+        asks_whole = self._conditional and is_ours
         scope = self._scope if scope is None else scope
         await ask(exchange, self._app, scope, receive, body=self._body, asks_whole=asks_whole)
 

@@ -48,7 +48,7 @@ class PurgeLedger:
     def purge(self, tags: Iterable[str], *, soft: bool, now: float) -> None:
         """Note that what carries one of *tags* is purged, or marked stale if *soft*."""
         self.version += 1
-        for tag in tags:
+        for tag in dict.fromkeys(tags):
             if soft:
                 self._soft[tag] = _folded((self.version, now), *self._soft.pop(tag, ()))
             else:
