@@ -98,7 +98,10 @@ class Collapsed(CacheEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invalidated(CacheEvent):
-    """An unsafe request succeeded, so what was stored for its URI counts no more (RFC 9111 §4.4)."""
+    """An unsafe request succeeded, so what was stored for its URI counts no more (RFC 9111 §4.4).
+
+    With a second tier it is told also where nothing was stored, as asking would cost a call.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

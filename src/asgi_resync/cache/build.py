@@ -9,6 +9,7 @@ from .._asgi import RawHeaders
 from .._headers import Wildcard, field_names
 from ..events import CacheKey
 from .entry import StoredResponse
+from .keys import url_tags
 from .options import CacheOptions
 from .policy.fields import OWN_TARGET, ResponseFields, read_fields
 from .policy.freshness import Lifetime, corrected_initial_age, freshness_lifetime, may_serve_stale, windows
@@ -182,7 +183,7 @@ def _entry(
         app_validator=app_validator,
         vary=vary,
         variant=variant,
-        tags=(*terms.all_tags, *fields.tags) if fields.tags else terms.all_tags,
+        tags=(*terms.all_tags, *fields.tags, *url_tags(key)),
         route=call.route,
         hidden=hidden,
         epoch=call.epoch,

@@ -13,7 +13,7 @@ from ..errors import RuleError
 from ..events import CacheKey, Event, InternalFailure, Invalidated, Listener, Purged, RefreshFailed, guarded
 from .entry import StoredResponse
 from .flight import Flights
-from .keys import key_of_url, variant_key
+from .keys import key_of_url, url_tag, variant_key
 from .memory import MemoryStore
 from .options import CacheOptions
 from .rules import upstream_tag
@@ -53,6 +53,8 @@ class Cache:
         self.ledger = PurgeLedger()
         self.flights: Flights[StoredResponse] = Flights()
         # By hash: clients choose keys, and their length must not be ours to pay for. Keys that collide share a fate.
+        self.holds_bodies: bool | None = None
+        """Whether some middleware has a rule with the body in the key; None while no middleware is known."""
         self.passing: dict[int, float] = {}
         self.drops = 0
         """How many keys were dropped so far: a moment in the order of drops."""
@@ -77,8 +79,8 @@ class Cache:
 
         With *soft*, tagged responses are marked stale, and their stale windows run from now; without, they are gone,
         and so is any answer that was under way. A URL is purged with all its variants, as it was sent, with scheme and
-        host; it is always purged hard. Raises RuleError for a text in place of a list, a URL without a host, or
-        nothing to purge.
+        host, and with all that rules keep for it by request body, whatever the query; it is always purged hard. Raises
+        RuleError for a text in place of a list, a URL without a host, or nothing to purge.
         """
         for argument, names in (("tags", tags), ("urls", urls), ("upstreams", upstreams)):
             if isinstance(names, str):
@@ -90,6 +92,8 @@ class Cache:
         marks = [*named_tags, *(upstream_tag(name) for name in named_upstreams), *([EVERYTHING] if everything else [])]
         if marks:
             self.ledger.purge(marks, soft=soft, now=self.clock())
+        if keys and self.holds_bodies is not False:
+            self.ledger.purge(map(url_tag, keys), soft=False, now=self.clock())
         for key in keys:
             await self.drop(key)
         if everything and not soft:
@@ -180,11 +184,14 @@ class Cache:
         """Return whether *key* was dropped after *moment* of `drops`, so that an older answer must not be kept."""
         return self._dropped.get(hash(key), self._forgotten) > moment
 
-    async def invalidate(self, key: CacheKey) -> None:
-        """Forget *key* since an unsafe request succeeded (RFC 9111 §4.4)."""
-        await self.drop(key)
-        if self.emit is not None:
+    async def invalidate(self, key: CacheKey, *, bodies: bool) -> None:
+        """Forget *key* since an unsafe request succeeded (RFC 9111 §4.4); with *bodies*, what is kept by body too."""
+        # A remote tier would have to be asked first, so there it is told also when nothing was stored.
+        if self.emit is not None and (self.store.is_remote or self.store.near(key) is not None or bodies):
             self.emit(Invalidated(key=key))
+        if bodies:
+            self.ledger.purge((url_tag(key),), soft=False, now=self.clock())
+        await self.drop(key)
 
     def refresh_failed(self, key: CacheKey, entry: StoredResponse, cause: str) -> None:
         """Tell that a refresh in the background brought nothing; what is stored stays, and is left alone a while."""

@@ -16,6 +16,7 @@ from urllib.parse import quote, unquote, urlsplit
 from .._asgi import RawHeaders, Scope
 from .._headers import normalize_accept_encoding, normalize_accept_language, values
 from ..events import CacheKey
+from .rules import BODY_METHODS
 
 UNKEYED = frozenset(
     {
@@ -68,6 +69,19 @@ def with_body(key: CacheKey, method: str, content_type: bytes, body: bytes) -> C
     """Return *key* extended by *method* and a digest of *body* and its type, for POST and QUERY."""
     digest = hashlib.blake2b(b"%d:%b%b" % (len(content_type), content_type, body), digest_size=16).digest()
     return (*key, method, digest)
+
+
+def url_tags(key: CacheKey) -> tuple[str, ...]:
+    """Return the tag by which a purge of its URL reaches what is stored under *key*, if it has a body in it.
+
+    What has none is found by its key. The query does not count: the rules for GET and for POST may treat it otherwise.
+    """
+    return (url_tag(key),) if len(key) > 5 and key[5] in BODY_METHODS else ()
+
+
+def url_tag(key: CacheKey) -> str:
+    """Return the tag of all that has a body in its key and the URL of *key*. Tags of users hold no NUL."""
+    return f"\0url:{hashlib.blake2b(repr(key[:4]).encode(), digest_size=16).hexdigest()}"
 
 
 def variant_of(
@@ -127,3 +141,12 @@ def key_of_url(url: str, scheme: str = "http", host: str = "") -> CacheKey:
         unquote(raw_path),
         query.encode("ascii"),
     )
+
+
+def effective_host(scope: Scope) -> bytes:
+    """Return the authority that the request is for: its first Host, else the server's own."""
+    for name, value in scope["headers"]:
+        if name == b"host":
+            return bytes(value)
+    server = scope.get("server")
+    return f"{server[0]}:{server[1]}".encode() if server else b""

@@ -16,14 +16,15 @@ from .answer import age_fields
 from .cache import Cache
 from .entry import StoredResponse
 from .exchange import Exchange
-from .forward import consume_target, without_target
-from .keys import UNKEYED, key_of_url, primary_key, raw_path_of, variant_key, variant_of, with_body
+from .forward import consume_target
+from .invalidator import Invalidator
+from .keys import UNKEYED, effective_host, primary_key, raw_path_of, variant_key, variant_of, with_body
 from .lead import flown, lead, shared_receive
 from .passing import PassOn
-from .policy.invalidation import SAFE_METHODS, invalidates, same_origin_targets
+from .policy.invalidation import SAFE_METHODS
 from .policy.validation import PRECONDITIONS
 from .responder import NO_SPECIAL, Responder
-from .rules import BODY_METHODS, CacheRule, url_in_key
+from .rules import BODY_METHODS, CacheRule, route_path
 from .store import Record, Variants
 
 SPECIAL = PRECONDITIONS | UNKEYED | {
@@ -32,6 +33,10 @@ SPECIAL = PRECONDITIONS | UNKEYED | {
 """Request fields that take a request off the shortest path."""
 
 WATCHED = SPECIAL | {b"host"}
+CONDITIONS = PRECONDITIONS - {b"if-range"}
+NOT_FOR_BODIES = PRECONDITIONS | {b"content-length", b"range", b"transfer-encoding"}
+"""Of the fields above, those that mean nothing to a POST or QUERY: only GET has ranges (RFC 9110 §14.2)."""
+
 BODY_FIELDS = (b"content-type", b"content-encoding")
 MAX_PATHS = 8192
 LONGEST_PATH = 256
@@ -57,7 +62,9 @@ class CacheMiddleware:
             if not isinstance(rule, CacheRule):
                 raise RuleError("rules", rule, "give a list of CacheRule")
         self._body_methods = BODY_METHODS & {method for rule in self.rules for method in rule.methods}
+        cache.holds_bodies = bool(cache.holds_bodies) or bool(self._body_methods)
         self._by_path: dict[str, CacheRule | None] = {}
+        self._invalidator = Invalidator(cache, self.rules, self._rule_for)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection scope; anything but HTTP goes to the app untouched."""
@@ -170,7 +177,7 @@ class CacheMiddleware:
     def _rule_for(self, scope: Scope, method: str) -> CacheRule | None:
         path: str = scope["path"]
         root = scope.get("root_path", "")
-        route = path[len(root) :] if root and path.startswith(root) else path
+        route = route_path(path, root)
         rule = next((rule for rule in self.rules if rule.matches(route, method)), None)
         if method == "GET" and not root and len(path) <= LONGEST_PATH:
             if len(self._by_path) >= MAX_PATHS:
@@ -218,7 +225,7 @@ class CacheMiddleware:
         elif method in SAFE_METHODS:
             await self.app(scope, receive, consume_target(send))
         else:
-            await self.app(scope, receive, self._invalidating(scope, method, send))
+            await self.app(scope, receive, self._invalidator.watch(scope, send))
 
     async def _with_body(self, rule: CacheRule, scope: Scope, receive: Receive, send: Send) -> None:
         messages: list[Message] = []
@@ -233,56 +240,25 @@ class CacheMiddleware:
             complete = not message.get("more_body", False)
         replayed = _replay(messages, receive)
         headers = scope["headers"]
-        # Two hosts: no key says what the app will make of it.
+        # Two hosts: no key says what the app will make of it. And preconditions of a POST are about the resource, not
+        # about what is stored for a body: RFC 9110 §13.1.2 makes them 412, before anything is done.
         clear = complete and len(body) <= rule.max_key_body and len(values(headers, b"host")) < 2
-        if not clear or not self._enter(scope):
-            await self.app(scope, replayed, consume_target(send))
+        if not clear or any(name in CONDITIONS for name, _ in headers) or not self._enter(scope):
+            is_safe = scope["method"] in SAFE_METHODS
+            passed = consume_target(send) if is_safe else self._invalidator.watch(scope, send, reads=True)
+            await self.app(scope, replayed, passed)
             return
-        special = {name: value for name, value in headers if name in SPECIAL and name not in PRECONDITIONS}
-        special.pop(b"content-length", None)
-        special.pop(b"transfer-encoding", None)
+        special = {name: value for name, value in headers if name in SPECIAL and name not in NOT_FOR_BODIES}
         # With their names, lest a type be taken for a type and an encoding.
         content_type = b"\n".join(name + b":" + value for name, value in headers if name in BODY_FIELDS)
-        base = primary_key(scope, _host(scope), rule.query_in_key(scope.get("query_string", b"")))
+        base = primary_key(scope, effective_host(scope), rule.query_in_key(scope.get("query_string", b"")))
         key = with_body(base, scope["method"], content_type, body)
-        await Responder(self.app, self.cache, rule, key, special, scope, replayed, send, body=body).respond()
+        app = self.app if scope["method"] in SAFE_METHODS else self._invalidating
+        await Responder(app, self.cache, rule, key, special, scope, replayed, send, body=body).respond()
 
-    def _invalidating(self, scope: Scope, method: str, send: Send) -> Send:
-        """Return a `send` that carries out RFC 9111 §4.4 before the response goes on."""
-
-        async def watch(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message = without_target(message)
-                if invalidates(method, message["status"]):
-                    try:
-                        await self._invalidate(scope, message)
-                    except Exception as error:
-                        self.cache.failed("invalidate", error)
-            await send(message)
-
-        return watch
-
-    async def _invalidate(self, scope: Scope, message: Message) -> None:
-        host = _host(scope)
-        raw_query = scope.get("query_string", b"")
-        rule = self._rule_for(scope, "GET") if self.rules else None
-        query = rule.query_in_key(raw_query) if rule is not None else raw_query
-        key = primary_key(scope, host, query)
-        await self.cache.invalidate(key)
-        references = [v for n, v in message.get("headers", ()) if n.lower() in (b"location", b"content-location")]
-        if references:
-            raw_path = scope.get("raw_path") or raw_path_of(scope["path"])
-            target = f"{key[0]}://{host.decode('latin-1')}{raw_path.decode('latin-1')}"
-            for url in same_origin_targets(target, references):
-                await self.cache.invalidate(key_of_url(url_in_key(url, self.rules)))
-
-
-def _host(scope: Scope) -> bytes:
-    for name, value in scope["headers"]:
-        if name == b"host":
-            return bytes(value)
-    server = scope.get("server")
-    return f"{server[0]}:{server[1]}".encode() if server else b""
+    async def _invalidating(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Call the app for a method that is unsafe, though a rule says that it reads."""
+        await self.app(scope, receive, self._invalidator.watch(scope, send, reads=True, consumes=False))
 
 
 def _on_asyncio() -> bool:

@@ -112,9 +112,12 @@ class CacheRule(Terms):
 
     The first rule that matches path and method applies. `methods` may hold GET (which HEAD follows), and POST or QUERY
     with `body_in_key=True`: then the request body, up to `max_key_body` bytes, is part of the key, and requests with
-    a larger one are passed on. `query` says how the query string enters the key: `keep` as sent, `sort` by name with
-    repeated names kept in their order, `ignore` altogether; `query_allow` keeps only the named parameters and
-    `query_drop` leaves those out; both take `*` and `?` as in `utm_*`, and both sort.
+    a larger one, or with preconditions, are passed on. A POST that reaches the app is unsafe all the same and
+    invalidates what is stored for GET of its URI (RFC 9111 §4.4), but not what is stored for other bodies.
+
+    `query` says how the query string enters the key: `keep` as sent, `sort` by name with repeated names kept in their
+    order, `ignore` altogether; `query_allow` keeps only the named parameters and `query_drop` leaves those out; both
+    take `*` and `?` as in `utm_*`, and both sort.
 
     Raises RuleError for any argument that cannot work.
     """
@@ -200,12 +203,17 @@ def _is_named(name: str, pattern: str) -> bool:
     return fnmatchcase(name, pattern.replace("[", "[[]"))
 
 
-def url_in_key(url: str, rules: Iterable[CacheRule]) -> str:
-    """Return *url* with its query as it enters the key of a GET under *rules*."""
+def route_path(path: str, root: str) -> str:
+    """Return *path* as patterns are written: without the *root* under which the app is mounted."""
+    return path[len(root) :] if root and path.startswith(root) else path
+
+
+def url_in_key(url: str, rules: Iterable[CacheRule], root: str = "") -> str:
+    """Return *url* with its query as it enters the key of a GET under *rules*, for an app mounted at *root*."""
     parts = urlsplit(url)
     if not parts.query:
         return url
-    path = unquote(parts.path)
+    path = route_path(unquote(parts.path), root)
     rule = next((rule for rule in rules if rule.matches(path, "GET")), None)
     if rule is None:
         return url

@@ -1,0 +1,68 @@
+"""Carrying out RFC 9111 §4.4: what an unsafe request makes invalid is forgotten before its answer goes on.
+
+A POST that a rule answers from the cache is unsafe all the same. When one reaches the app and succeeds, what is stored
+for GET of its URI is forgotten, as §4.4 has it. What is stored for other POST bodies stays: the rule says that they
+only read, and each new body would otherwise throw out all others. Any other unsafe method forgets these as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from .._asgi import Message, RawHeaders, Scope, Send
+from .cache import Cache
+from .forward import header_lines, without_target
+from .keys import effective_host, key_of_url, primary_key, raw_path_of
+from .policy.invalidation import invalidates, same_origin_targets
+from .rules import BODY_METHODS, CacheRule, route_path, url_in_key
+
+
+class Invalidator:
+    """Watches the answers to unsafe requests for *cache*; *rules* say how keys are made."""
+
+    __slots__ = ("_body_rules", "_cache", "_rule_for", "_rules")
+
+    def __init__(
+        self, cache: Cache, rules: Sequence[CacheRule], rule_for: Callable[[Scope, str], CacheRule | None]
+    ) -> None:
+        self._cache = cache
+        self._rules = rules
+        self._rule_for = rule_for
+        self._body_rules = tuple(rule for rule in rules if not BODY_METHODS.isdisjoint(rule.methods))
+
+    def watch(self, scope: Scope, send: Send, *, reads: bool = False, consumes: bool = True) -> Send:
+        """Return a `send` that invalidates before the response goes on.
+
+        *reads*: a rule says that requests like this one only read. With *consumes*, our targeted field is taken out.
+        """
+        method: str = scope["method"]
+
+        async def watch(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message, headers = header_lines(without_target(message) if consumes else message)
+                if invalidates(method, message["status"]):
+                    try:
+                        await self._invalidate(scope, headers, reads=reads)
+                    except Exception as error:
+                        self._cache.failed("invalidate", error)
+            await send(message)
+
+        return watch
+
+    async def _invalidate(self, scope: Scope, headers: RawHeaders, *, reads: bool) -> None:
+        host = effective_host(scope)
+        query = scope.get("query_string", b"")
+        root = scope.get("root_path", "")
+        rule = self._rule_for(scope, "GET") if self._rules else None
+        key = primary_key(scope, host, rule.query_in_key(query) if rule is not None else query)
+        await self._cache.invalidate(key, bodies=not reads and self._may_hold_bodies(scope["path"], root))
+        references = [value for name, value in headers if name.lower() in (b"location", b"content-location")]
+        if references:
+            raw_path = scope.get("raw_path") or raw_path_of(scope["path"])
+            target = f"{key[0]}://{host.decode('latin-1')}{raw_path.decode('latin-1')}"
+            for url in same_origin_targets(target, references):
+                other = key_of_url(url_in_key(url, self._rules, root))
+                await self._cache.invalidate(other, bodies=not reads and self._may_hold_bodies(str(other[3]), root))
+
+    def _may_hold_bodies(self, path: str, root: str) -> bool:
+        return any(rule.matcher(route_path(path, root)) is not None for rule in self._body_rules)
