@@ -22,7 +22,7 @@ RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 # The Python that runs this is tested too: on a machine with a newer one only, it is all there is.
 SUPPORTED = [*("3.11", "3.12", "3.13"), *([RUNNING] if sys.version_info > (3, 14) else [])]
 PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")["project"]
-RUNTIME_EXTRAS = ("httpx2", "httpx", "watch", "prometheus", "otel", "fast", "demo")
+RUNTIME_EXTRAS = ("httpx2", "httpx", "watch", "prometheus", "otel", "fast", "zstd", "demo")
 
 
 def _candidates(version: str) -> Iterator[Path]:

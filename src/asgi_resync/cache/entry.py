@@ -63,6 +63,8 @@ class StoredResponse:
     """Lines of our own targeted field: they govern the entry, also after a 304, and never go out."""
     epoch: int = 0
     """The purge ledger's version when the app was asked: later purges of its tags concern it."""
+    seen: int = 0
+    """The newest purge of the cluster that was known when the app was asked: what counts is `epoch`, made from it."""
     keep: float = 0.0
     """Seconds it is kept beyond every window, to be validated."""
 

@@ -26,6 +26,8 @@ class Variants:
     names: tuple[tuple[bytes, ...], ...]
     listed: tuple[CacheKey, ...]
     keep_until: float
+    seen: int = 0
+    """As that of the response which was stored last."""
     size: int = field(init=False)
 
     def __post_init__(self) -> None:
