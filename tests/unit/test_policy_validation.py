@@ -16,10 +16,10 @@ from asgi_resync.cache.policy.validation import (
     conditional_headers,
     describes,
     evaluate,
+    identified,
     if_range_holds,
     matches,
     not_modified_headers,
-    selected,
     stored_headers,
     updated_headers,
 )
@@ -300,35 +300,61 @@ WEAK = b'W/"a"'
 @pytest.mark.parametrize(
     ("tags", "etag", "expected"),
     [
-        # a strong tag selects by strong comparison, and by nothing else
-        ([SAME, OTHER], OTHER, 1),
-        ([SAME], OTHER, None),
-        ([WEAK], SAME, None),
-        ([WEAK, SAME], SAME, 1),
+        # a strong tag selects by strong comparison, all that have it, and by nothing else
+        ([SAME, OTHER], OTHER, [1]),
+        ([SAME, OTHER, SAME], SAME, [0, 2]),
+        ([SAME], OTHER, []),
+        ([WEAK], SAME, []),
+        ([WEAK, SAME], SAME, [1]),
         # a weak one selects the newest that matches weakly
-        ([OTHER, SAME, WEAK], WEAK, 1),
-        ([WEAK], WEAK, 0),
-        ([OTHER], WEAK, None),
+        ([OTHER, SAME, WEAK], WEAK, [1]),
+        ([WEAK], WEAK, [0]),
+        ([OTHER], WEAK, []),
         # none speaks of the only one, or nobody knows of which
-        ([SAME], None, 0),
-        ([None], None, 0),
-        ([SAME, OTHER], None, None),
-        ([], None, None),
-        ([], SAME, None),
-        ([None], SAME, None),
+        ([SAME], None, [0]),
+        ([None], None, [0]),
+        ([SAME, OTHER], None, []),
+        ([], None, []),
+        ([], SAME, []),
+        ([None], SAME, []),
         # what is no tag selects nothing
-        ([SAME], b"*", None),
-        ([SAME], b"", None),
-        ([SAME], b'"a", "b"', None),
+        ([SAME], b"*", []),
+        ([SAME], b"", []),
+        ([SAME], b'"a", "b"', []),
     ],
 )
 def test_a_304_speaks_of_what_its_tag_selects(
-    tags: list[bytes | None], etag: bytes | None, expected: int | None
+    tags: list[bytes | None], etag: bytes | None, expected: list[int]
 ) -> None:
     """§4.3.4: of none of the stored responses if none has its tag; then none is updated."""
     candidates = [stored(tag) for tag in tags]
+    update = [] if etag is None else [(b"ETag", etag)]
 
-    assert (None if expected is None else candidates[expected]) is selected(candidates, etag)
+    assert tuple(candidates[place] for place in expected) == identified(candidates, update, NOW)
+
+
+@pytest.mark.parametrize(
+    ("candidate", "modified", "expected"),
+    [
+        (stored(None, -60), [at(-60)], True),
+        (stored(None, -60), [at(-30)], False),
+        (stored(SAME, -60), [at(-60)], True),
+        (stored(SAME, -60), [at(-30)], False),
+        (stored(SAME), [at(-60)], False),
+        # what is no date, or more than one, is no validator
+        (stored(SAME, -60), [b"yesterday"], True),
+        (stored(SAME, -60), [at(-30), at(-60)], True),
+    ],
+)
+def test_a_304_without_a_tag_speaks_of_what_was_modified_then(
+    candidate: StoredResponse, modified: list[bytes], expected: bool
+) -> None:
+    """§4.3.4: Last-Modified is a validator too; one that corresponds to nothing stored updates nothing."""
+    update = [(b"Last-Modified", value) for value in modified]
+
+    assert ((candidate,) if expected else ()) == identified([candidate], update, NOW)
+    # Of several, nobody knows which: variants are often written at one time.
+    assert () == identified([candidate, candidate], update, NOW)
 
 
 # What is kept and what is updated, RFC 9111 §3.1 and §3.2

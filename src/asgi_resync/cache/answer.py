@@ -11,12 +11,25 @@ from .policy.validation import evaluate, if_range_holds, not_modified_headers
 from .status import hit_member
 
 
-def age_fields(entry: StoredResponse, now: float, name: bytes | None, detail: bytes = b"l1") -> RawHeaders:
-    """Return the fields that a hit adds: Age (RFC 9111 §5.1), and Cache-Status unless *name* is None."""
+def age_fields(
+    entry: StoredResponse,
+    now: float,
+    name: bytes | None,
+    detail: bytes = b"l1",
+    *,
+    marked_stale_at: float | None = None,
+) -> RawHeaders:
+    """Return the fields that a hit adds: Age (RFC 9111 §5.1), and Cache-Status unless *name* is None.
+
+    What a soft purge marked stale has no lifetime left, whatever it was given (RFC 9211 §2.4).
+    """
     age = min(int(current_age(entry, now)), DELTA_SECONDS_MAX)
     fields = [(b"age", b"%d" % age)]
     if name is not None:
-        fields.append((b"cache-status", hit_member(name, int(entry.lifetime) - age, detail)))
+        ttl = int(entry.lifetime) - age
+        if marked_stale_at is not None:
+            ttl = min(ttl, int(marked_stale_at - now), 0)
+        fields.append((b"cache-status", hit_member(name, ttl, detail)))
     return fields
 
 

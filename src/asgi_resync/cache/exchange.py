@@ -24,7 +24,8 @@ from .opening import in_its_place, judge, makes_etag, opts_in, verdict_on, witho
 from .policy.fields import OWN_TARGET, read_fields
 from .policy.reuse import ERROR_STATUSES
 from .policy.storability import NotStorable
-from .policy.validation import NOT_UPDATED, Verdict, selected, stored_headers
+from .policy.validation import NOT_UPDATED, Verdict, identified, stored_headers
+from .renewal import renew_others
 from .rules import BODY_METHODS, NO_TERMS, Terms
 from .status import forward_member
 
@@ -377,38 +378,53 @@ class Exchange:
 
     async def _validated(self, headers: RawHeaders) -> None:
         """The app says 304 to our question (RFC 9111 §4.3.3)."""
-        etags = [value for name, value in headers if name.lower() == b"etag"]
-        chosen = selected(self.candidates, etags[0] if etags else None)
+        alike = identified(self.candidates, headers, self.cache.clock())
         self.phase = "muted"
-        if chosen is None:
+        if not alike:
             # §4.3.3: it speaks of a response that is not stored here, so the question is put again without conditions.
             self.must_repeat = True
             return
-        terms = self._terms
-        call = self._circumstances(terms if terms is not None else NO_TERMS, self.cache.clock())
-        entry, fields = freshened(chosen, headers, call)
-        # The app chose it for this request too.
-        entry.variant = self._variant(entry.vary)
-        plan = judge(fields, call, has_authorization=self.authorized)
-        if isinstance(plan, NotStorable):
-            # §4.3.4: the update counts, also where it takes back the permission to store.
-            await self.cache.drop(self.key)
-            self._not_stored(plan.reason, entry.status)
-        else:
-            if plan.vary != entry.vary:
-                # §4.1: what the update says it varies on selects from now on.
-                entry.vary, entry.variant = plan.vary, self._variant(plan.vary)
-            if not self._is_void():
-                await self.cache.keep_variant(self.key, entry)
-            if self.cache.emit is not None:
-                self.cache.emit(Refreshed(key=self.key, route=entry.route, validated=True))
-            self.stored = entry
-            if self.flight is not None:
-                self.flight.land(entry)
+        try:
+            entry = await self._renewed(alike, headers)
+        except Exception as error:
+            # What it validates may be served all the same.
+            self.cache.failed("exchange.validated", error)
+            self._turn_back()
+            entry, headers = alike[0], []
         if self.reply is not None:
             kept = {name for name, _ in entry.headers}
             update = stored_headers(headers, NOT_UPDATED | {OWN_TARGET})
             await self.reply(entry, "validated", [pair for pair in update if pair[0] not in kept])
+
+    async def _renewed(self, alike: tuple[StoredResponse, ...], headers: RawHeaders) -> StoredResponse:
+        """Bring the update *headers* into all that is *alike* (§4.3.4), and return the first, which answers."""
+        terms, chosen = self._terms, alike[0]
+        call = self._circumstances(terms if terms is not None else NO_TERMS, self.cache.clock())
+        # The app chose it for this request too, which may be another than that which brought it.
+        others = alike if chosen.variant != self._variant(chosen.vary) else alike[1:]
+        if others and not self._is_void():
+            await renew_others(self.cache, self.key, others, headers, call, authorized=self.authorized)
+        entry, fields = freshened(chosen, headers, call)
+        entry.variant = self._variant(entry.vary)
+        plan = judge(fields, call, has_authorization=self.authorized)
+        if isinstance(plan, NotStorable):
+            if plan.reason != "authorization":
+                # §4.3.4: the update counts, also where it takes back the permission to store. That an answer is for
+                # one user says nothing of what is stored for all.
+                await self.cache.drop(self.key)
+            self._not_stored(plan.reason, entry.status)
+            return entry
+        if plan.vary != entry.vary:
+            # §4.1: what the update says it varies on selects from now on.
+            entry.vary, entry.variant = plan.vary, self._variant(plan.vary)
+        if not self._is_void():
+            await self.cache.keep_variant(self.key, entry)
+        if self.cache.emit is not None:
+            self.cache.emit(Refreshed(key=self.key, route=entry.route, validated=True))
+        self.stored = entry
+        if self.flight is not None:
+            self.flight.land(entry)
+        return entry
 
     async def _serve_fallback(self, cause: str) -> None:
         entry = self.fallback

@@ -34,3 +34,15 @@ def consume_target(send: Send) -> Send:
         await send(without_target(message) if message["type"] == "http.response.start" else message)
 
     return consume
+
+
+def adding(send: Send, member: bytes) -> Send:
+    """Return a `send` that adds the Cache-Status *member* to the response."""
+
+    async def add(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message, headers = header_lines(message)
+            message = {**message, "headers": [*headers, (b"cache-status", member)]}
+        await send(message)
+
+    return add

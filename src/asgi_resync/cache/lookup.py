@@ -29,7 +29,7 @@ class Found:
     tier: Literal[b"l1", b"l2"]
     marked_stale_at: float | None
     flight_key: FlightKey
-    forward: Literal["uri-miss", "vary-miss"]
+    forward: Literal["uri-miss", "vary-miss", "request", "stale"]
 
 
 async def look_up(
@@ -39,7 +39,7 @@ async def look_up(
     near = cache.store.near(key)
     record = near if near is not None else await cache.fetch(key)
     flight_key: FlightKey = (key, (), unkeyed)
-    forward: Literal["uri-miss", "vary-miss"] = "uri-miss"
+    forward: Literal["uri-miss", "vary-miss", "request", "stale"] = "uri-miss"
     entry: StoredResponse | None = None
     if isinstance(record, Variants):
         forward = "vary-miss"
@@ -59,7 +59,11 @@ async def look_up(
     marked: float | None = None
     if entry is not None:
         standing = cache.ledger.standing(entry)
-        if standing == "purged" or (authorized and not entry.shared_with_authorization):
+        if standing == "purged":
+            entry = None
+        elif authorized and not entry.shared_with_authorization:
+            # RFC 9211 §2.2: there is a fresh answer, and what the request carries forbids to use it.
+            forward = "request" if cache.clock() < entry.fresh_until else "stale"
             entry = None
         elif isinstance(standing, MarkedStale):
             marked = standing.at

@@ -16,7 +16,7 @@ from .answer import age_fields
 from .cache import Cache
 from .entry import StoredResponse
 from .exchange import Exchange
-from .forward import consume_target
+from .forward import adding, consume_target
 from .invalidator import Invalidator
 from .keys import UNKEYED, effective_host, primary_key, raw_path_of, variant_key, variant_of, with_body
 from .lead import flown, lead, shared_receive
@@ -25,6 +25,7 @@ from .policy.invalidation import SAFE_METHODS
 from .policy.validation import PRECONDITIONS
 from .responder import NO_SPECIAL, Responder
 from .rules import BODY_METHODS, CacheRule, route_path
+from .status import Forward, forward_member
 from .store import Record, Variants
 
 SPECIAL = PRECONDITIONS | UNKEYED | {
@@ -222,10 +223,21 @@ class CacheMiddleware:
         method = scope["method"]
         if method in self._body_methods and (rule := self._rule_for(scope, method)) is not None and _on_asyncio():
             await self._with_body(rule, scope, receive, send)
-        elif method in SAFE_METHODS:
-            await self.app(scope, receive, consume_target(send))
         else:
-            await self.app(scope, receive, self._invalidator.watch(scope, send))
+            told = self._telling(scope, send, self._rule_for(scope, "GET") if self.rules else None, "method")
+            passed = consume_target(told) if method in SAFE_METHODS else self._invalidator.watch(scope, told)
+            await self.app(scope, receive, passed)
+
+    def _telling(self, scope: Scope, send: Send, rule: CacheRule | None, forward: Forward) -> Send:
+        """Return a `send` that says why the cache passed on a request (RFC 9211 §2.2), where a *rule* covers its path.
+
+        Answers that nobody wanted cached are not written on.
+        """
+        if rule is None:
+            return send
+        key = primary_key(scope, effective_host(scope), rule.query_in_key(scope.get("query_string", b"")))
+        name = self.cache.options.status_name(key)
+        return send if name is None else adding(send, forward_member(name, forward))
 
     async def _with_body(self, rule: CacheRule, scope: Scope, receive: Receive, send: Send) -> None:
         messages: list[Message] = []
@@ -244,8 +256,9 @@ class CacheMiddleware:
         # about what is stored for a body: RFC 9110 §13.1.2 makes them 412, before anything is done.
         clear = complete and len(body) <= rule.max_key_body and len(values(headers, b"host")) < 2
         if not clear or any(name in CONDITIONS for name, _ in headers) or not self._enter(scope):
+            told = self._telling(scope, send, rule, "bypass")
             is_safe = scope["method"] in SAFE_METHODS
-            passed = consume_target(send) if is_safe else self._invalidator.watch(scope, send, reads=True)
+            passed = consume_target(told) if is_safe else self._invalidator.watch(scope, told, reads=True)
             await self.app(scope, replayed, passed)
             return
         special = {name: value for name, value in headers if name in SPECIAL and name not in NOT_FOR_BODIES}

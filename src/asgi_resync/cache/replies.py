@@ -8,6 +8,7 @@ from .answer import age_fields, answer
 from .cache import Cache
 from .entry import StoredResponse
 from .status import forward_member
+from .tags import MarkedStale
 
 
 class Replies:
@@ -47,10 +48,14 @@ class Replies:
 
     async def stale(self, entry: StoredResponse, reason: str, now: float) -> None:
         """Answer with a stale *entry*; *reason* as in `StaleServed`."""
+        standing = self._cache.ledger.standing(entry)
+        marked = standing.at if isinstance(standing, MarkedStale) else None
         if self._cache.emit is not None:
-            staleness = now - entry.born - entry.lifetime
+            fresh_until = entry.born + entry.lifetime
+            staleness = now - (fresh_until if marked is None else min(fresh_until, marked))
             self._cache.emit(StaleServed(key=self._key, route=entry.route, reason=reason, staleness=staleness))
-        await self._answer(entry, age_fields(entry, now, self._name, b"stale-" + reason.encode()), now)
+        detail = b"stale-" + reason.encode()
+        await self._answer(entry, age_fields(entry, now, self._name, detail, marked_stale_at=marked), now)
 
     async def validated(self, entry: StoredResponse, own: RawHeaders, forward: str) -> None:
         """Answer with an *entry* that the app has just said to be good; *forward* is why it was asked.

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
 from .._asgi import ASGIApp, RawHeaders, Receive, Scope, Send
-from ..events import CacheKey, CacheMiss
+from ..events import CacheKey, CacheMiss, RefreshFailed
 from .asking import ask, request_of
 from .cache import Cache
 from .entry import StoredResponse
 from .exchange import Exchange, Reason
 from .flight import MAX_ATTEMPTS, Flight, FlightKey
 from .follow import follow
-from .forward import consume_target
+from .forward import adding, consume_target
 from .head import watch_head
 from .keys import UNKEYED, unkeyed_of, variant_of
 from .lead import flown, lead, shared_receive
@@ -24,6 +24,8 @@ from .policy.reuse import AskApp, Fresh, ServeStale, may_serve_if_error, reuse
 from .policy.validation import PRECONDITIONS
 from .replies import Replies
 from .rules import Terms
+from .standby import call_with_standby
+from .status import forward_member
 from .tags import MarkedStale
 
 Special: TypeAlias = Mapping[bytes, bytes]
@@ -136,13 +138,11 @@ class Responder:
             return
         if directives is not None and directives.no_store:
             # §5.2.1.5: the answer to a request that forbids it is not stored.
-            self._missed()
-            await self._app(self._scope, self._receive, consume_target(self._send))
+            await self._pass(self._told(self._send, "no-store"), fallback)
         elif self._method == "HEAD":
-            self._missed()
             authorized = b"authorization" in self._special
-            watched = watch_head(self._cache, self._key, entry, self._rule, self._send, authorized=authorized)
-            await self._app(self._scope, self._receive, consume_target(watched))
+            told = self._told(self._send)
+            await self._pass(watch_head(cache, self._key, entry, self._rule, told, authorized=authorized), fallback)
         elif b"range" in self._special:
             # Asked as the client asks: a part is passed on, and an app that answers with the whole fills the store.
             self._missed()
@@ -152,6 +152,25 @@ class Responder:
             await self._ask(self._exchange(None, candidates, fallback), self._receive)
         else:
             await self._join(candidates, fallback)
+
+    async def _pass(self, send: Send, fallback: StoredResponse | None) -> None:
+        """Call the app and keep nothing; *fallback* answers in place of an error."""
+        self._missed()
+
+        async def stand_in(cause: str) -> bool:
+            if fallback is None or not self._may_fall_back(fallback):
+                return False
+            if self._cache.emit is not None:
+                self._cache.emit(RefreshFailed(key=self._key, route=fallback.route, cause=cause))
+            await self._replies.stale(fallback, "if-error", self._cache.clock())
+            return True
+
+        await call_with_standby(self._app, self._scope, self._receive, consume_target(send), stand_in)
+
+    def _told(self, send: Send, detail: str | None = None) -> Send:
+        """Return a `send` that says why the app was asked, where a rule wants the path cached."""
+        name = self._cache.options.status_name(self._key) if self._rule is not None else None
+        return send if name is None else adding(send, forward_member(name, self._forward, detail=detail))
 
     @property
     def _route(self) -> str:

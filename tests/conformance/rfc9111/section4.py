@@ -142,6 +142,8 @@ STATEMENTS = (
     held("4.3.4", DEFINES, "a weak validator of the 304 selects the most recent that matches", "304-weak-etag"),
     held("4.3.4", DEFINES, "a 304 without validators updates the one response it was asked about",
          "304-lm-update-no-validator"),
+    moot("4.3.4", DEFINES, "a 304 to the client's own question updates the one stored response without a validator",
+         "It is passed on: nothing says that what the client has is what is stored."),
     held("4.3.4", MUST, "update what is selected as §3.2 has it",
          "304-etag-update-Test-Header 304-etag-update-Cache-Control 304-lm-update-Test-Header 304-etag-adds"),
     held("4.3.4", DEFINES, "what the updated fields forbid to keep is not kept",

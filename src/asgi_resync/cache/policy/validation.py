@@ -155,22 +155,26 @@ def _date_to_ask_with(entry: StoredResponse) -> float | None:
     return entry.last_modified if entry.app_validator and (entry.etag is None or not is_variant) else None
 
 
-def selected(candidates: Sequence[StoredResponse], etag: bytes | None) -> StoredResponse | None:
-    """Return which of *candidates*, newest first, a 304 with *etag* speaks of (§4.3.4), None if of none.
+def identified(candidates: Sequence[StoredResponse], update: RawHeaders, now: float) -> tuple[StoredResponse, ...]:
+    """Return which of *candidates*, newest first, a 304 with the fields *update* speaks of (§4.3.4); () if of none.
 
-    One without an ETag speaks of the only candidate, if there is only one.
+    A strong ETag speaks of all that have it, a weak one of the newest that matches. One without an ETag speaks of the
+    only candidate, if there is only one, unless its Last-Modified is another. That goes further than the RFC where the
+    304 has no validator at all: it answers a question about a single response, so there is no doubt of which.
     """
-    if etag is None:
-        return candidates[0] if len(candidates) == 1 else None
-    tag = _one_tag(etag)
+    lowered = [(name.lower(), value) for name, value in update]
+    etags = values(lowered, b"etag")
+    if not etags:
+        modified = values(lowered, b"last-modified")
+        date = http_date(modified[0], now) if len(modified) == 1 else None
+        known = len(candidates) == 1 and (date is None or date == candidates[0].last_modified)
+        return tuple(candidates) if known else ()
+    tag = _one_tag(etags[0])
     if tag is None:
-        return None
+        return ()
     compare = weak_match if tag.weak else strong_match
-    for entry in candidates:
-        own = _one_tag(entry.etag)
-        if own is not None and compare(tag, own):
-            return entry
-    return None
+    found = [entry for entry in candidates if (own := _one_tag(entry.etag)) is not None and compare(tag, own)]
+    return tuple(found[:1] if tag.weak else found)
 
 
 def stored_headers(headers: RawHeaders, stripped: frozenset[bytes]) -> RawHeaders:

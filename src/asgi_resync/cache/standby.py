@@ -1,0 +1,42 @@
+"""A call of the app of which nothing is kept, for which a stored response stands by (RFC 5861 §4)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from .._asgi import ASGIApp, Message, Receive, Scope, Send
+from .policy.reuse import ERROR_STATUSES
+
+_log = logging.getLogger("asgi_resync")
+
+StandIn: TypeAlias = Callable[[str], Awaitable[bool]]
+"""Answers in place of the app that failed as the text says; False if it may not."""
+
+
+async def call_with_standby(app: ASGIApp, scope: Scope, receive: Receive, send: Send, stand_in: StandIn) -> None:
+    """Call *app*; if it fails before it has answered, let *stand_in* answer. Raises what the app raises otherwise."""
+    is_answered = is_replaced = False
+
+    async def watch(message: Message) -> None:
+        nonlocal is_answered, is_replaced
+        if is_replaced:
+            return
+        if not is_answered and message["type"] == "http.response.start":
+            is_answered = True
+            if message["status"] in ERROR_STATUSES and await stand_in(str(message["status"])):
+                is_replaced = True
+                return
+        await send(message)
+
+    try:
+        await app(scope, receive, watch)
+    except Exception as error:
+        if not is_replaced and (is_answered or not await stand_in(type(error).__name__)):
+            raise
+        # The server would have logged it: whoever runs the app must still learn what broke.
+        _log.error("The app raised; its client is answered from the store.", exc_info=error)
+    else:
+        if not is_answered:
+            await stand_in("incomplete")
