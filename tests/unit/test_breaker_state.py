@@ -1,4 +1,4 @@
-"""The states of a breaker, turned by hand: what opens it, who may probe, what closes it, and what counts for nothing."""
+"""The states of a breaker, turned by hand: what opens it, who probes, what closes it, what counts for nothing."""
 
 from __future__ import annotations
 
