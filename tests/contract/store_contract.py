@@ -36,7 +36,7 @@ def facts(record: Record | None) -> dict[str, object]:
     """Return what a record says, without what a middleware noted on it: remote stores return copies."""
     if record is None:
         return {}
-    memos = {"age_second", "age_fields", "vouched"}
+    memos = {"ready", "ready_until", "vouched"}
     names = set(StoredResponse.__slots__ if isinstance(record, StoredResponse) else Variants.__slots__)
     return {name: getattr(record, name) for name in sorted(names - memos)}
 

@@ -58,6 +58,7 @@ class CacheMiddleware:
             raise RuleError("cache", given, "give a Cache, such as resync.cache")
         self.app = app
         self.cache = cache
+        self._near = cache.store.near
         self.rules = tuple(rules)
         for rule in self.rules:
             if not isinstance(rule, CacheRule):
@@ -87,50 +88,38 @@ class CacheMiddleware:
                     special = {name: value}
                 else:
                     special[name] = value
+        cache, rules = self.cache, self.rules
         path = scope["path"]
-        query = scope.get("query_string", b"")
+        query = scope.get("query_string") or b""
         rule: CacheRule | None = None
-        if self.rules:
-            try:
-                rule = self._by_path[path]
-            except KeyError:
-                rule = self._rule_for(scope, "GET")
-            if rule is not None and query:
-                query = rule.query_in_key(query)
-        key: CacheKey = (
-            scope.get("scheme", "http"),
-            host.lower() if host else b"",
-            scope.get("raw_path") or raw_path_of(path),
-            path,
-            query,
-        )
-        cache = self.cache
+        if query and rules and (rule := self._rule_of(scope, path)) is not None:
+            query = rule.query_in_key(query)
+        key: CacheKey
+        try:
+            key = (scope["scheme"], host.lower() if host else b"", scope["raw_path"] or raw_path_of(path), path, query)
+        except KeyError:
+            key = primary_key(scope, host or b"", query)
+        record: Record | None = None
         if special is None:
-            record = cache.store.near(key)
-            if record is not None:
-                if type(record) is Variants:
-                    record = self._variant(record, scope["headers"])
-                if type(record) is StoredResponse and record.vouched == cache.ledger.version:
-                    now = cache.clock()
-                    if now < record.fresh_until:
-                        second = int(now - record.born)
-                        if record.age_second != second:
-                            self._note_age(record, now, second)
-                        if cache.emit is not None:
-                            cache.emit(CacheHit(key=key, route=record.route, tier="l1", age=now - record.born))
-                        await send(
-                            {
-                                "type": "http.response.start",
-                                "status": record.status,
-                                "headers": record.headers + record.age_fields,
-                            }
-                        )
-                        await send({"type": "http.response.body", "body": record.body if method == "GET" else b""})
-                        return
-            elif rule is None and hash(key) in cache.passing and method == "GET" and cache.passes(key, cache.clock()):
+            record = self._near(key)
+            entry = self._variant(record, scope["headers"]) if type(record) is Variants else record
+            if type(entry) is StoredResponse and entry.vouched == cache.ledger.version:
+                now = cache.clock()
+                # Within one second of age the fields of a hit do not change.
+                if now < entry.ready_until or self._make_ready(entry, now):
+                    if cache.emit is not None:
+                        cache.emit(CacheHit(key=key, route=entry.route, tier="l1", age=now - entry.born))
+                    headers = entry.ready.copy()
+                    await send({"type": "http.response.start", "status": entry.status, "headers": headers})
+                    await send({"type": "http.response.body", "body": entry.body if method == "GET" else b""})
+                    return
+        if rules and not query:
+            rule = self._rule_of(scope, path)
+        if special is None and record is None:
+            if rule is None and hash(key) in cache.passing and method == "GET" and cache.passes(key, cache.clock()):
                 await PassOn(cache, key, scope, send).run(self.app, receive)
                 return
-            elif method == "GET" and host and not cache.store.is_remote and _on_asyncio() and self._enter(scope):
+            if method == "GET" and host and not cache.store.is_remote and _on_asyncio() and self._enter(scope):
                 await self._cold(scope, receive, send, rule, key)
                 return
         await self._respond(scope, receive, send, rule, key, special)
@@ -163,9 +152,13 @@ class CacheMiddleware:
         """Serve a scope that is not HTTP."""
         await self.app(scope, receive, send)
 
-    def _note_age(self, entry: StoredResponse, now: float, second: int) -> None:
-        entry.age_fields = age_fields(entry, now, self.cache.options.status_name(entry.key))
-        entry.age_second = second
+    def _make_ready(self, entry: StoredResponse, now: float) -> bool:
+        """Return whether *entry* is fresh; if so, note the fields that it goes out with in this second of its age."""
+        if now >= entry.fresh_until:
+            return False
+        entry.ready = entry.headers + age_fields(entry, now, self.cache.options.status_name(entry.key))
+        entry.ready_until = min(entry.fresh_until, entry.born + int(now - entry.born) + 1)
+        return True
 
     def _variant(self, index: Variants, headers: RawHeaders) -> Record | None:
         for names in index.names:
@@ -174,6 +167,12 @@ class CacheMiddleware:
             if record is not None:
                 return record
         return None
+
+    def _rule_of(self, scope: Scope, path: str) -> CacheRule | None:
+        try:
+            return self._by_path[path]
+        except KeyError:
+            return self._rule_for(scope, "GET")
 
     def _rule_for(self, scope: Scope, method: str) -> CacheRule | None:
         path: str = scope["path"]
