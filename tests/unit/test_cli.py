@@ -11,6 +11,7 @@ from types import ModuleType
 
 import pytest
 
+from asgi_resync import __version__
 from asgi_resync.__main__ import Command
 from asgi_resync.__main__ import main as dispatch
 from asgi_resync.cli.settings import main
@@ -113,3 +114,30 @@ def test_running_the_package_calls_the_dispatcher(monkeypatch: pytest.MonkeyPatc
     monkeypatch.delitem(sys.modules, "asgi_resync.__main__")
     with pytest.raises(SystemExit, match="0"):
         runpy.run_module("asgi_resync", run_name="__main__")
+
+
+def test_a_reader_that_goes_away_makes_no_traceback() -> None:
+    """`… settings --json | head -1`: what is left is for nobody, and the status is that of SIGPIPE."""
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "asgi_resync", "settings", "--json"]
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, check=False)
+    os.close(write)
+
+    assert (141, b"") == (done.returncode, done.stderr)
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """That of the package, as `pip` names it."""
+    with pytest.raises(SystemExit, match="0"):
+        dispatch(["--version"])
+
+    assert f"asgi-resync {__version__}\n" == capsys.readouterr().out
+
+
+def test_without_a_command_it_says_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    """The command is required, its arguments are not."""
+    with pytest.raises(SystemExit, match="2"):
+        dispatch([])
+
+    assert capsys.readouterr().err.endswith("the following arguments are required: COMMAND\n")

@@ -214,10 +214,13 @@ def test_values_that_contradict_each_other_are_both_named(environ: dict[str, str
 
 
 def test_bodies_too_large_for_a_shard_are_noted() -> None:
-    """It works, through L2 only, so it is no problem but worth a word."""
+    """It works as far as there is an L2, so it is no problem but worth a word."""
     (note,) = resolve({"RESYNC_CACHE_MAX_BODY": "16MiB"}).notes
+    (other,) = resolve({"RESYNC_CACHE_MAX_BODY": "16MiB", "RESYNC_REDIS_URL": "redis://h"}).notes
 
     assert "RESYNC_CACHE_MAX_BODY is 16MiB, a shard of L1 has 8MiB" in note
+    assert note.endswith("larger bodies are kept nowhere, as there is no L2 (RESYNC_REDIS_URL)")
+    assert other.endswith("larger bodies are kept in L2 alone")
 
 
 def test_notes_are_logged_when_nobody_asks_for_them(caplog: pytest.LogCaptureFixture) -> None:

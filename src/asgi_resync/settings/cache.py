@@ -84,7 +84,12 @@ class CacheSettings(Room, frozen=True, kw_only=True):
     ] = 0.1
     max_body: Annotated[
         int,
-        setting("size", "Largest body stored", low=0, high=_GIB),
+        setting(
+            "size",
+            "Largest body stored; one that L1 has no room for in its shard is kept in L2 alone",
+            low=0,
+            high=_GIB,
+        ),
     ] = 4 * _MIB
     max_variants: Annotated[
         int,

@@ -81,7 +81,8 @@ def resolve(environ: Mapping[str, str] | None = None, *, layers: Sequence[Layer]
     if shard < cache.max_body:
         reader.notes.append(
             f"RESYNC_CACHE_MAX_BODY is {show_size(cache.max_body)}, a shard of L1 has {show_size(shard)} "
-            f"(RESYNC_CACHE_L1_MAX_BYTES / RESYNC_CACHE_NUM_SHARDS): larger bodies are kept in L2 only"
+            "(RESYNC_CACHE_L1_MAX_BYTES / RESYNC_CACHE_NUM_SHARDS): larger bodies are kept "
+            + ("in L2 alone" if redis.url else "nowhere, as there is no L2 (RESYNC_REDIS_URL)")
         )
     settings = msgspec.structs.replace(top, cache=cache, redis=redis, upstreams=upstreams)
     return Resolution(settings=settings, origins=reader.origins, notes=tuple(reader.notes))
