@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .._asgi import RawHeaders, Send
-from ..events import CacheHit, CacheKey, Collapsed, StaleServed
+from ..events import CacheHit, CacheKey, Collapsed, RefreshFailed, StaleServed
 from .answer import age_fields, answer
 from .cache import Cache
 from .entry import StoredResponse
@@ -56,6 +56,12 @@ class Replies:
             self._cache.emit(StaleServed(key=self._key, route=entry.route, reason=reason, staleness=staleness))
         detail = b"stale-" + reason.encode()
         await self._answer(entry, age_fields(entry, now, self._name, detail, marked_stale_at=marked), now)
+
+    async def stand_in(self, entry: StoredResponse, cause: str) -> None:
+        """Answer with a stale *entry* in place of the app, which failed as *cause* says."""
+        if self._cache.emit is not None:
+            self._cache.emit(RefreshFailed(key=self._key, route=entry.route, cause=cause))
+        await self.stale(entry, "if-error", self._cache.clock())
 
     async def validated(self, entry: StoredResponse, own: RawHeaders, forward: str) -> None:
         """Answer with an *entry* that the app has just said to be good; *forward* is why it was asked.

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
 from .._asgi import ASGIApp, RawHeaders, Receive, Scope, Send
-from ..events import CacheKey, CacheMiss, RefreshFailed
-from .asking import ask, request_of
+from ..events import CacheKey, CacheMiss
+from .asking import ask
 from .cache import Cache
 from .entry import StoredResponse
 from .exchange import Exchange, Reason
@@ -22,6 +22,7 @@ from .lookup import candidates_for, look_up
 from .policy.control import RequestControl, request_control
 from .policy.reuse import AskApp, Fresh, ServeStale, may_serve_if_error, reuse
 from .policy.validation import PRECONDITIONS
+from .refresh import refresh
 from .replies import Replies
 from .rules import Terms
 from .standby import call_with_standby
@@ -42,26 +43,9 @@ class Responder:
     """Answers one GET or HEAD, or a POST or QUERY whose body is in the key. Made per request, used once."""
 
     __slots__ = (
-        "_app",
-        "_attempt",
-        "_body",
-        "_cache",
-        "_conditional",
-        "_control",
-        "_epoch",
-        "_forward",
-        "_found_key",
-        "_headers",
-        "_key",
-        "_method",
-        "_receive",
-        "_replies",
-        "_rule",
-        "_scope",
-        "_send",
-        "_special",
-        "_unkeyed",
-    )
+        "_app", "_attempt", "_body", "_cache", "_conditional", "_control", "_epoch", "_forward", "_found_key",
+        "_headers", "_key", "_method", "_receive", "_replies", "_rule", "_scope", "_send", "_special", "_unkeyed",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -160,9 +144,7 @@ class Responder:
         async def stand_in(cause: str) -> bool:
             if fallback is None or not self._may_fall_back(fallback):
                 return False
-            if self._cache.emit is not None:
-                self._cache.emit(RefreshFailed(key=self._key, route=fallback.route, cause=cause))
-            await self._replies.stale(fallback, "if-error", self._cache.clock())
+            await self._replies.stand_in(fallback, cause)
             return True
 
         await call_with_standby(self._app, self._scope, self._receive, consume_target(send), stand_in)
@@ -353,18 +335,5 @@ class Responder:
         cache.own(loop.create_task(flown(cache, key, flight, self._refreshed(entry, flight))))
 
     async def _refreshed(self, entry: StoredResponse, flight: Flight[StoredResponse]) -> None:
-        cache = self._cache
-        candidates = await self._candidates(entry)
-        exchange = self._exchange(flight, candidates, None, background=True)
-        # A scope of its own, without what the client asked of its own copy, and without extensions: they would let the
-        # app answer by other means than bytes.
-        headers = [pair for pair in self._headers if pair[0] not in PRECONDITIONS and pair[0] != b"range"]
-        method = "GET" if self._method == "HEAD" else self._method
-        scope = {**self._scope, "method": method, "headers": headers, "extensions": {}}
-        try:
-            async with asyncio.timeout(cache.options.refresh_timeout):
-                await self._ask(exchange, request_of(self._body), scope)
-            if exchange.stored is None:
-                cache.refresh_failed(self._key, entry, "not stored")
-        except Exception as error:
-            cache.refresh_failed(self._key, entry, type(error).__name__)
+        exchange = self._exchange(flight, await self._candidates(entry), None, background=True)
+        await refresh(exchange, entry, self._app, self._scope, self._body)
