@@ -20,6 +20,15 @@ _PLAIN = frozenset({str, bytes, int, float, bool, type(None)})
 _encode = msgspec.msgpack.Encoder().encode
 
 
+def _read(code: int, data: memoryview) -> str:
+    if code != _SURROGATES:
+        raise ValueError(code)
+    return bytes(data).decode("utf-8", "surrogatepass")
+
+
+_decode = msgspec.msgpack.Decoder(ext_hook=_read).decode
+
+
 def key_bytes(key: CacheKey) -> bytes:
     """Return *key* as bytes that no other key has, the same in every process.
 
@@ -31,6 +40,15 @@ def key_bytes(key: CacheKey) -> bytes:
         return _encode(key)
     except UnicodeEncodeError:
         return _encode(_escaped(key))
+
+
+def key_of(raw: bytes | memoryview) -> CacheKey | None:
+    """Return the key whose `key_bytes` are *raw*, or None if there is no such key. Never raises."""
+    try:
+        key = _hashable(_decode(raw))
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return None
+    return key if isinstance(key, tuple) else None
 
 
 def digest_of(raw: bytes) -> str:
@@ -72,6 +90,14 @@ def _check(parts: tuple[object, ...]) -> None:
             _check(part)  # type: ignore[arg-type]  # mypy does not narrow by `type() is`
         elif kind not in _PLAIN:
             raise TypeError(f"A key holds texts, bytes, numbers, None and tuples of them, not {kind.__name__}.")
+
+
+def _hashable(part: object) -> object:
+    if isinstance(part, list):
+        return tuple(map(_hashable, part))
+    if type(part) in _PLAIN:
+        return part
+    raise ValueError
 
 
 def _escaped(part: object) -> object:
