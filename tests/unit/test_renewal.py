@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from tests.unit.caching import cached
 
 from asgi_resync import events
@@ -92,3 +94,21 @@ async def test_a_304_that_cannot_be_read_still_validates() -> None:
 
     assert (200, b"x") == (answer.status, answer.body)
     assert ["exchange.validated"] == [event.where for event in site.events if isinstance(event, events.InternalFailure)]
+
+
+async def test_what_is_dropped_meanwhile_does_not_come_back() -> None:
+    """A 304 that was under way during a purge renews nothing."""
+    gate = asyncio.Event()
+    app = ScriptedApp(Reply(headers=VARIED), Reply(headers=VARIED), Reply(status=304, headers=VARIED, hold=gate))
+    site = cached(app)
+    await site.get(headers={"accept": "a"})
+    await site.get(headers={"accept": "b"})
+    site.clock.advance(15)
+    asking = asyncio.create_task(site.get(headers={"accept": "a"}))
+    await app.until_called(3)
+
+    await site.cache.purge(urls=["http://testserver/"])
+    gate.set()
+    await asking
+
+    assert [504, 504] == [(await site.get(headers=ONLY | {"accept": accept})).status for accept in ("a", "b")]

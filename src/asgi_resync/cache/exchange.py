@@ -402,8 +402,7 @@ class Exchange:
         call = self._circumstances(terms if terms is not None else NO_TERMS, self.cache.clock())
         # The app chose it for this request too, which may be another than that which brought it.
         others = alike if chosen.variant != self._variant(chosen.vary) else alike[1:]
-        if others and not self._is_void():
-            await renew_others(self.cache, self.key, others, headers, call, authorized=self.authorized)
+        await renew_others(self.cache, self.key, others, headers, call, moment=self.moment, authorized=self.authorized)
         entry, fields = freshened(chosen, headers, call)
         entry.variant = self._variant(entry.vary)
         plan = judge(fields, call, has_authorization=self.authorized)
