@@ -48,6 +48,17 @@ async def test_a_stale_answer_stands_by(method: str, headers: dict[str, str], fa
     assert "resync; hit; ttl=-5; detail=stale-if-error" == answer.header("cache-status")
 
 
+async def test_a_stale_answer_stands_by_for_a_part_of_it() -> None:
+    """RFC 5861 §4: it is complete, so a range out of it can be given."""
+    site = cached(ScriptedApp(Reply(headers=IF_ERROR, body=b"hello"), Reply(status=503)))
+    await site.get()
+    site.clock.advance(15)
+
+    answer = await site.get(headers={"range": "bytes=0-1"})
+
+    assert (206, b"he") == (answer.status, answer.body)
+
+
 @pytest.mark.parametrize(("method", "headers"), [HEAD, NO_STORE])
 async def test_beyond_its_window_the_error_goes_on(method: str, headers: dict[str, str]) -> None:
     """What may not stand in leaves everything as the app said it."""

@@ -130,7 +130,7 @@ class Responder:
         elif b"range" in self._special:
             # Asked as the client asks: a part is passed on, and an app that answers with the whole fills the store.
             self._missed()
-            await self._exchange(None, (), None).run(self._app, self._scope, self._receive)
+            await self._exchange(None, (), fallback).run(self._app, self._scope, self._receive)
         elif self._goes_alone(now, entry):
             self._missed()
             await self._ask(self._exchange(None, candidates, fallback), self._receive)
