@@ -67,6 +67,35 @@ class NotStored(CacheEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WriteDropped(CacheEvent):
+    """A record was not written to the second tier.
+
+    `reason` is `queue-full`, `closing`, `too-large`, `unwritable`, or `superseded`: its key was dropped while the app
+    was asked.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordBroken(CacheEvent):
+    """What the second tier held cannot be used, which is a miss; `reason` is one of a small set."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierUnreachable(Event):
+    """The second tier did not do `operation`: `get`, `set` or `delete`.
+
+    `cause` is the class name of what went wrong, or `open` where the breaker did not let it try.
+    """
+
+    operation: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StaleServed(CacheEvent):
     """A stale response was served: `while-revalidate`, `if-error` or `max-stale`; `staleness` in seconds."""
 

@@ -48,6 +48,11 @@ def on_event(event: events.Event) -> None:
             assert_type(event.route, str)
         case events.Stored():
             assert_type(event.size, int)
+        case events.WriteDropped() | events.RecordBroken():
+            assert_type(event.reason, str)
+        case events.TierUnreachable():
+            assert_type(event.operation, str)
+            assert_type(event.cause, str)
         case events.StaleServed():
             assert_type(event.staleness, float)
         case events.Refreshed():

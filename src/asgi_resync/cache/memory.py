@@ -151,6 +151,11 @@ class MemoryStore:
         with self._locks[number]:
             self._shards[number].drop(key)
 
+    def holds(self, key: CacheKey, token: int) -> bool:
+        """Return whether the record whose `id` is *token* stands under *key*; asking does not count as use."""
+        kept = self._index.get(key)
+        return kept is not None and id(kept.record) == token
+
     def sweep(self, now: float, budget: int = 200) -> int:
         """Look at up to *budget* records from where the last sweep stopped, and forget those that expired by *now*.
 

@@ -81,10 +81,13 @@ _SENSELESS = Broken("senseless")
 _PACKING = Broken("unknown packing")
 
 
-def encode_record(record: Record, raw_key: bytes, *, packed: tuple[str, bytes] | None = None) -> bytes:
+def encode_record(
+    record: Record, raw_key: bytes, *, lifetime: float | None = None, packed: tuple[str, bytes] | None = None
+) -> bytes:
     """Return *record*, kept under the key whose `key_bytes` are *raw_key*.
 
-    *packed* is the method and the body packed by it, if it is. Raises TypeError or ValueError, of which
+    A response has its own lifetime or, in Redis, that of *lifetime* seconds. *packed* is the method and the body packed
+    by it, if it is. Raises TypeError or ValueError, of which
     UnicodeEncodeError is one, for what cannot be written.
     """
     if isinstance(record, Variants):
@@ -116,7 +119,7 @@ def encode_record(record: Record, raw_key: bytes, *, packed: tuple[str, bytes] |
             stored_at=record.stored_at,
             date=record.date,
             born=record.born,
-            lifetime=record.lifetime,
+            lifetime=record.lifetime if lifetime is None else lifetime,
             stale_while_revalidate=record.stale_while_revalidate,
             stale_if_error=record.stale_if_error,
             keep=record.keep,

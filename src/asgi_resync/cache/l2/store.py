@@ -1,0 +1,221 @@
+"""The second tier as a store: records in Redis, shared by all processes. Whatever Redis does, nothing is raised."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from ..._asgi import Clock
+from ...events import CacheKey, Event, Listener, RecordBroken, TierUnreachable, WriteDropped, guarded
+from ..entry import StoredResponse
+from ..store import Record
+from .broken import Broken
+from .codec import decode_record, encode_record
+from .compression import is_available, is_worth_trying, pack
+from .expiry import lifetime_there, px_of
+from .names import Names, digest_of, key_bytes
+from .ports import Link, Unreachable
+from .scripts import DROP, REFUSED, TOMBSTONE_PX, WRITE
+from .signing import Seal
+
+THREADED = 256 * 2**10
+"""Bytes from which a value is packed, sealed and read in a thread: that takes milliseconds, and lets the lock go."""
+
+HEADROOM = 64 * 2**10
+"""Bytes of a value besides its body."""
+
+
+class Purges(Protocol):
+    """What the store must know of purges. The cache's ledger knows it."""
+
+    def local_epoch(self, seen: int, tags: Sequence[str]) -> int:
+        """Return the epoch in this process of a response with *tags* whose app was asked under *seen*."""
+
+    def is_undelivered(self, key: CacheKey) -> bool:
+        """Return whether *key* was dropped here and Redis has not heard of it yet."""
+
+
+class RedisStore:
+    """Keeps records in Redis by way of *link*, under names that begin with *prefix*.
+
+    A response is fresh there for *ttl* seconds at most, less a random share of up to *jitter*, and kept for its longest
+    stale window after that. With *signing_keys* values are signed with the first of them, and those that none of them
+    signed are misses; without, changed bytes are found by a checksum, and whoever can write to Redis can write pages.
+    Bodies are packed with zstd where *compress*, Python can, and it saves a tenth; above *max_body* bytes they are
+    neither written nor read.
+
+    *purges* tells what was purged meanwhile: without it, what another process purged by tag is served.
+    *replaced* makes the message that other processes get when a record takes the place of another.
+
+    Each call waits no longer than *link* does. What fails is a miss, and an event; nothing is raised. Times are in
+    seconds.
+    """
+
+    is_remote = True
+
+    def __init__(
+        self,
+        link: Link,
+        *,
+        prefix: str = "resync:",
+        ttl: float = 600.0,
+        jitter: float = 0.1,
+        signing_keys: Sequence[str] = (),
+        compress: bool = True,
+        max_body: int = 4 * 2**20,
+        purges: Purges | None = None,
+        replaced: Callable[[CacheKey], bytes] | None = None,
+        clock: Clock = time.time,
+        rng: Callable[[], float] = random.random,
+        on_event: Listener | None = None,
+    ) -> None:
+        self._link = link
+        self._names = Names(prefix)
+        self._ttl = ttl
+        self._jitter = jitter
+        self._seal = Seal(signing_keys)
+        self._compresses = compress and is_available
+        self._max_body = max_body
+        self._purges = purges
+        self._replaced = replaced
+        self._clock = clock
+        self._rng = rng
+        self._tell: Callable[[Event], None] | None = guarded(on_event) if on_event is not None else None
+
+    def near(self, key: CacheKey) -> None:
+        """Return None: nothing is held in this process."""
+
+    async def get(self, key: CacheKey) -> Record | None:
+        """Return what is kept under *key*; None also if Redis does not say, or what it says cannot be used."""
+        try:
+            return await self.read(key)
+        except Unreachable:
+            return None
+
+    async def read(self, key: CacheKey) -> Record | None:
+        """Do what `get` does, but raise Unreachable where Redis does not say; it has been told then."""
+        purges = self._purges
+        if purges is not None and purges.is_undelivered(key):
+            return None
+        try:
+            raw_key = key_bytes(key)
+        except (TypeError, ValueError, OverflowError):
+            return None
+        name = self._names.record(digest_of(raw_key))
+        try:
+            value = await self._link.get(name)
+        except Unreachable as error:
+            self._unreachable("get", error)
+            raise
+        if value is None:
+            return None
+        if len(value) > THREADED:
+            record = await asyncio.to_thread(self._open, name, value, key, raw_key)
+        else:
+            record = self._open(name, value, key, raw_key)
+        if isinstance(record, Broken):
+            if self._tell is not None:
+                self._tell(RecordBroken(key=key, reason=record.reason))
+            return None
+        if record.keep_until <= self._clock():
+            return None
+        if purges is not None:
+            # Again: it may have been dropped while Redis was asked.
+            if purges.is_undelivered(key):
+                return None
+            if isinstance(record, StoredResponse):
+                record.epoch = purges.local_epoch(record.seen, record.tags)
+        return record
+
+    async def set(self, key: CacheKey, record: Record) -> None:
+        """Write *record*, unless *key* was dropped since its app was asked, or it is too large."""
+        now = self._clock()
+        lifetime = 0.0
+        if isinstance(record, StoredResponse):
+            lifetime = lifetime_there(record, now, cap=self._ttl, jitter=self._jitter, lot=self._rng())
+            if len(record.body) > self._max_body:
+                self._dropped(key, "too-large")
+                return
+        px = px_of(record, lifetime, now)
+        if px <= 0:
+            return
+        try:
+            raw_key = key_bytes(key)
+            digest = digest_of(raw_key)
+            name = self._names.record(digest)
+            if isinstance(record, StoredResponse) and len(record.body) > THREADED:
+                value = await asyncio.to_thread(self._close, name, record, raw_key, lifetime)
+            else:
+                value = self._close(name, record, raw_key, lifetime)
+        except (TypeError, ValueError, OverflowError):
+            # A tag that is no Unicode, or a part of a key that is neither text nor bytes.
+            self._dropped(key, "unwritable")
+            return
+        if len(value) > self._max_body + HEADROOM:
+            self._dropped(key, "too-large")
+            return
+        message = self._replaced(key) if self._replaced is not None else b""
+        names = (name, self._names.tombstone(digest))
+        try:
+            outcome = await self._link.script(WRITE, names, (value, px, record.seen, self._names.channel, message))
+        except Unreachable as error:
+            self._unreachable("set", error)
+            return
+        if outcome == REFUSED:
+            self._dropped(key, "superseded")
+
+    async def delete(self, key: CacheKey) -> None:
+        """Remove what is kept under *key*. It does not order: an answer under way may come after it; `drop` does."""
+        try:
+            name = self._names.record(digest_of(key_bytes(key)))
+        except (TypeError, ValueError, OverflowError):
+            return
+        try:
+            await self._link.execute("UNLINK", name)
+        except Unreachable as error:
+            self._unreachable("delete", error)
+
+    async def drop(self, key: CacheKey, version: int) -> None:
+        """Remove what is kept under *key*, and refuse what was asked for before the cluster *version*.
+
+        Raises Unreachable, since whoever drops must know whether it was done.
+        """
+        try:
+            digest = digest_of(key_bytes(key))
+        except (TypeError, ValueError, OverflowError):
+            return  # It was never written.
+        names = (self._names.record(digest), self._names.tombstone(digest))
+        await self._link.script(DROP, names, (version, TOMBSTONE_PX))
+
+    async def clear(self) -> None:
+        """Do nothing: that everything is purged is for the cache's ledger to know, here and in all processes.
+
+        Removing all keys would take long, would miss those written meanwhile, and could not tell whose they are.
+        """
+
+    async def aclose(self) -> None:
+        """Close the connections. Idempotent."""
+        await self._link.aclose()
+
+    def _open(self, name: str, value: bytes, key: CacheKey, raw_key: bytes) -> Record | Broken:
+        data = self._seal.open(name, value)
+        if isinstance(data, Broken):
+            return data
+        return decode_record(data, key, raw_key, max_body=self._max_body)
+
+    def _close(self, name: str, record: Record, raw_key: bytes, lifetime: float) -> bytes:
+        packed = None
+        if self._compresses and isinstance(record, StoredResponse):
+            packed = pack(record.body) if is_worth_trying(record.headers, len(record.body)) else None
+        return self._seal.seal(name, encode_record(record, raw_key, lifetime=lifetime, packed=packed))
+
+    def _dropped(self, key: CacheKey, reason: str) -> None:
+        if self._tell is not None:
+            self._tell(WriteDropped(key=key, reason=reason))
+
+    def _unreachable(self, operation: str, error: Unreachable) -> None:
+        if self._tell is not None:
+            self._tell(TierUnreachable(operation=operation, cause=error.cause))
