@@ -12,6 +12,8 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from . import events
+    from .breaker.breaker import Breaker
+    from .breaker.limits import BreakerLimits
     from .cache.cache import Cache
     from .cache.entry import StoredResponse
     from .cache.marker import cache_for
@@ -20,13 +22,16 @@ if TYPE_CHECKING:
     from .cache.options import CacheOptions
     from .cache.rules import CacheRule
     from .cache.store import Store
-    from .errors import AlreadyWrapped, MissingExtra, ResyncError, RuleError, SettingsError
+    from .errors import AlreadyWrapped, BreakerOpen, MissingExtra, ResyncError, RuleError, SettingsError
     from .resync import Resync
     from .settings import Settings
     from .upstream import Upstream
 
 _HOMES = {
     "AlreadyWrapped": "errors",
+    "Breaker": "breaker.breaker",
+    "BreakerLimits": "breaker.limits",
+    "BreakerOpen": "errors",
     "Cache": "cache.cache",
     "CacheMiddleware": "cache.middleware",
     "CacheOptions": "cache.options",
@@ -46,6 +51,9 @@ _HOMES = {
 
 __all__ = [
     "AlreadyWrapped",
+    "Breaker",
+    "BreakerLimits",
+    "BreakerOpen",
     "Cache",
     "CacheMiddleware",
     "CacheOptions",

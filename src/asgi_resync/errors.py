@@ -5,7 +5,8 @@ ResyncError
 ├── RuleError          a CacheRule or a marker was made with arguments that cannot work
 ├── MissingExtra       an optional dependency is needed and not installed
 ├── AlreadyWrapped     an app was wrapped twice by the same Resync
-└── StoreClosed        a store was used after it was closed
+├── StoreClosed        a store was used after it was closed
+└── BreakerOpen        an upstream was not called, since its breaker is open
 """
 
 from __future__ import annotations
@@ -78,3 +79,20 @@ class StoreClosed(ResyncError, RuntimeError):
 
     def __init__(self, store: str) -> None:
         super().__init__(f"{store} is closed. Make a new one, or use it within the app's lifespan.")
+
+
+class BreakerOpen(ResyncError):
+    """An upstream was not called. It is a new exception each time, and hashable.
+
+    `upstream` is its name, `retry_after` the seconds after which it may be worth asking again, `since` when the
+    breaker opened, in seconds since the epoch. Where purgatory is in use it is an `OpenedState` too.
+    """
+
+    def __init__(self, upstream: str, retry_after: float, since: float) -> None:
+        self.upstream = upstream
+        self.retry_after = retry_after
+        self.since = since
+        super().__init__(f"{upstream} was not called: its breaker is open. Try again in {retry_after:.1f} s.")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.upstream, self.retry_after, self.since)

@@ -151,6 +151,48 @@ class Evicted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamEvent(Event):
+    """Something happened to one upstream; `upstream` is its name, fit for metric labels."""
+
+    upstream: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerChanged(UpstreamEvent):
+    """A breaker went from one state to another.
+
+    `before` and `after` are `closed`, `open`, `half-open`, `forced-open`, `forced-closed` or `metrics-only`; `cause`
+    is `failures`, `failure-rate`, `slow-calls`, `probe`, `time`, `successes`, `operator` or `heard` (from another
+    process); `open_for` is how many seconds nobody is admitted, 0 where somebody is.
+    """
+
+    before: str
+    after: str
+    cause: str
+    open_for: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamFailed(UpstreamEvent):
+    """A call was counted as failed: `cause` is an exception class name or a status, `row` how many failed in a row."""
+
+    cause: str
+    row: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamRecovered(UpstreamEvent):
+    """A call succeeded after others had failed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamRefused(UpstreamEvent):
+    """A call was not admitted; `retry_after` in seconds."""
+
+    retry_after: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InternalFailure(Event):
     """The library failed at `where` and stepped aside; the request went on to the app."""
 

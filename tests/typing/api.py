@@ -11,6 +11,9 @@ from typing import assert_type
 import asgi_resync
 from asgi_resync import (
     AlreadyWrapped,
+    Breaker,
+    BreakerLimits,
+    BreakerOpen,
     Cache,
     CacheMiddleware,
     CacheOptions,
@@ -65,6 +68,17 @@ def on_event(event: events.Event) -> None:
             assert_type(event.scope, str)
         case events.Evicted():
             assert_type(event.count, int)
+        case events.BreakerChanged():
+            assert_type(event.before, str)
+            assert_type(event.after, str)
+            assert_type(event.open_for, float)
+        case events.UpstreamFailed():
+            assert_type(event.cause, str)
+            assert_type(event.row, int)
+        case events.UpstreamRefused():
+            assert_type(event.retry_after, float)
+        case events.UpstreamRecovered():
+            assert_type(event.upstream, str)
         case events.InternalFailure():
             assert_type(event.error, BaseException)
         case _:
@@ -161,7 +175,47 @@ def errors(error: ResyncError) -> Sequence[SettingProblem]:
             assert_type(error.extra, str)
         case AlreadyWrapped():
             pass
+        case BreakerOpen():
+            assert_type(error.upstream, str)
+            assert_type(error.retry_after, float)
+            assert_type(error.since, float)
     return ()
+
+
+async def breakers() -> None:
+    """A breaker by itself, in a block, by a permit, and by hand."""
+    limits = BreakerLimits(
+        fail_max=3,
+        reset_timeout=30,
+        failure_rate=None,
+        minimum_calls=20,
+        window=60,
+        slow_call=5,
+        slow_call_rate=0.8,
+        probes=2,
+        successes=3,
+        probe_timeout=10,
+        max_open_time=600,
+        jitter=0.2,
+    )
+    breaker = Breaker(
+        "tws",
+        limits,
+        is_failure=lambda error: isinstance(error, OSError),
+        is_failed_status=lambda status: status >= 500,
+        on_event=on_event,
+    )
+    async with breaker as entered:
+        assert_type(entered, Breaker)
+    with breaker.admit() as permit:
+        permit.answered(200)
+    breaker.force_open()
+    breaker.force_closed()
+    breaker.metrics_only()
+    breaker.reset()
+    assert_type(breaker.is_admitting, bool)
+    assert_type(breaker.retry_after, float)
+    assert_type(breaker.report().failures, int)
 
 
 async def aids() -> None:

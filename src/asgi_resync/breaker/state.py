@@ -78,7 +78,10 @@ class Circuit:
     """One breaker's state under *limits*. Times are seconds of one monotonic clock.
 
     `state`, `generation` and `window` may be read. `changes` are those nobody has told yet, in order: whoever acts on
-    them takes them out. `standing` is the admission of all calls while nothing is counted per call, else None.
+    them takes them out.
+
+    While calls need not be told apart, `standing` is the admission of all of them, else None; and while
+    `window.is_calm` and nothing failed in a row, a success under it is only `window.succeed(now)`.
     """
 
     __slots__ = (
@@ -102,7 +105,7 @@ class Circuit:
     def admit(self, now: float) -> Admission | None:
         """Return an admission, or None if the upstream is not to be called at *now*."""
         if self.state in _ADMITTING:
-            return self.standing or Admission(self.generation, now)
+            return self.standing if self.standing is not None else Admission(self.generation, now)
         if self.state is State.OPEN and now >= self._until:
             self._change(State.HALF_OPEN, "time")
         if self.state is not State.HALF_OPEN:
@@ -123,9 +126,14 @@ class Circuit:
             return max(0.0, min(1.0, min(self._probes.values()) - now))
         return max(0.0, self._until - now) if self.state not in _ADMITTING else 0.0
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it has opened and not closed since; half-open counts as open."""
+        return self.state not in _ADMITTING
+
     def opened_for(self, now: float) -> float:
-        """Return the seconds since it last opened; half-open counts as open."""
-        return 0.0 if self.state in _ADMITTING else max(0.0, now - self._opened)
+        """Return the seconds since it opened; 0 where it is not open."""
+        return max(0.0, now - self._opened) if self.is_open else 0.0
 
     def would_admit(self, now: float) -> bool:
         """Return whether `admit` would give an admission, without taking one."""
@@ -138,11 +146,6 @@ class Circuit:
 
     def succeed(self, admission: Admission, now: float, spread: float) -> None:
         """Count a call that ended well at *now*. *spread* is random, from 0 to below 1: it may have been too slow."""
-        if admission is self.standing and not self.window.failures and self.state is not State.FORCED_CLOSED:
-            # The common case, shortened: nothing here could open it.
-            self.consecutive = 0
-            self.window.succeed(now)
-            return
         if not self._counts(admission, now):
             return
         slow = self._is_slow(admission, now)
@@ -262,5 +265,5 @@ class Circuit:
         self._successes = 0
         self._probes.clear()
         self.window.clear()
-        is_plain = state in _ADMITTING and self.limits.slow_call is None
+        is_plain = state in (State.CLOSED, State.METRICS_ONLY) and self.limits.slow_call is None
         self.standing = Admission(self.generation) if is_plain else None

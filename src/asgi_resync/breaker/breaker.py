@@ -1,0 +1,360 @@
+"""A breaker in use: the state machine with a clock, randomness, listeners and a lock. It decides nothing itself.
+
+It never waits, and asks nobody: what other processes know reaches it by `hear`.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TypeAlias
+
+from .._asgi import Clock
+from ..errors import BreakerOpen, RuleError
+from ..events import (
+    BreakerChanged,
+    Event,
+    Listener,
+    UpstreamFailed,
+    UpstreamRecovered,
+    UpstreamRefused,
+    guarded,
+)
+from ..noted import notes_here
+from .limits import BreakerLimits
+from .outcome import is_failed_status, is_neutral, status_of
+from .permit import Permit
+from .route import RouteNotes
+from .state import Admission, Circuit, Heard, State
+
+_log = logging.getLogger("asgi_resync")
+
+_Entered: TypeAlias = "tuple[Breaker, Admission, _Entered | None]"
+
+_entered: ContextVar[_Entered | None] = ContextVar("asgi_resync.entered", default=None)
+"""The blocks this task is in, innermost first: a breaker is shared, and whose block ends must be known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerReport:
+    """How a breaker stands. `calls`, `failures` and `slow` are those of its window; `open_for` seconds so far."""
+
+    upstream: str
+    state: str
+    calls: int
+    failures: int
+    slow: int
+    row: int
+    open_for: float
+    retry_after: float
+
+
+class Breaker:
+    """Guards the calls of one upstream: `async with breaker: …`, or `permit = breaker.admit()`.
+
+    Raises BreakerOpen where it does not admit. Whatever the block raises goes on unchanged. An exception counts as a
+    failure if *is_failure* says so, by default unless it carries a status that *is_failed_status* does not mind; by
+    default that minds 5xx and 429. Cancellation counts for nothing.
+
+    *clock* gives monotonic seconds, *wall* those since the epoch, *spread* a random number from 0 to below 1.
+    *on_event* is called with each event. It may be used on several loops, and `admit` in threads.
+    """
+
+    __slots__ = (
+        "_circuit", "_clock", "_listeners", "_lock", "_spread", "_wall", "is_failed_status", "is_failure", "name",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        name: str,
+        limits: BreakerLimits | None = None,
+        *,
+        is_failure: Callable[[BaseException], bool] | None = None,
+        is_failed_status: Callable[[int], bool] = is_failed_status,
+        on_event: Listener | None = None,
+        clock: Clock = time.monotonic,
+        wall: Clock = time.time,
+        spread: Callable[[], float] = random.random,
+    ) -> None:
+        given: object = limits
+        if given is not None and not isinstance(given, BreakerLimits):
+            raise RuleError("limits", given, "give BreakerLimits, such as BreakerLimits(fail_max=3)")
+        self.name = name
+        self.is_failed_status = is_failed_status
+        self.is_failure = is_failure
+        self._circuit = Circuit(limits if limits is not None else BreakerLimits())
+        self._clock = clock
+        self._wall = wall
+        self._spread = spread
+        self._lock = threading.Lock()
+        self._listeners: tuple[Listener, ...] = () if on_event is None else (guarded(on_event),)
+
+    # What it is at
+
+    @property
+    def limits(self) -> BreakerLimits:
+        """Its limits."""
+        return self._circuit.limits
+
+    @property
+    def state(self) -> State:
+        """What it was told or found last; an `open` one whose time is over is `half-open` once somebody asks."""
+        return self._circuit.state
+
+    @property
+    def is_admitting(self) -> bool:
+        """Whether a call would be admitted now."""
+        with self._lock:
+            return self._circuit.would_admit(self._clock())
+
+    @property
+    def since(self) -> float | None:
+        """When it opened, in seconds since the epoch; None where it is not open."""
+        with self._lock:
+            open_for = self._circuit.opened_for(self._clock())
+            return self._wall() - open_for if self._circuit.is_open else None
+
+    @property
+    def retry_after(self) -> float:
+        """The seconds after which it may be worth asking; 0 if now."""
+        with self._lock:
+            return self._circuit.retry_after(self._clock())
+
+    def report(self) -> BreakerReport:
+        """Return how it stands."""
+        with self._lock:
+            now, circuit = self._clock(), self._circuit
+            circuit.window.expire(now)
+            return BreakerReport(
+                upstream=self.name,
+                state=circuit.state.value,
+                calls=circuit.window.calls,
+                failures=circuit.window.failures,
+                slow=circuit.window.slow,
+                row=circuit.consecutive,
+                open_for=circuit.opened_for(now),
+                retry_after=circuit.retry_after(now),
+            )
+
+    def listen(self, listener: Listener) -> None:
+        """Call *listener* with each event from now on; what it raises is logged and dropped."""
+        self._listeners = (*self._listeners, guarded(listener))
+
+    # Calls
+
+    def admit(self) -> Permit:
+        """Return a permit for one call; its result must be given. Raises BreakerOpen."""
+        admission = self._admit()
+        if admission is None:
+            raise self.refusal()
+        return Permit(self, admission)
+
+    def ask(self) -> Permit | None:
+        """Return a permit for one call, or None where `admit` would raise."""
+        admission = self._admit()
+        return None if admission is None else Permit(self, admission)
+
+    def refusal(self) -> BreakerOpen:
+        """Return the exception to raise now for a call that was not admitted."""
+        with self._lock:
+            now = self._clock()
+            retry_after, open_for = self._circuit.retry_after(now), self._circuit.opened_for(now)
+        if "purgatory.domain.model" in sys.modules:
+            # Whoever could catch purgatory's exception has loaded it.
+            from .opened import BreakerOpen as Opened
+
+            return Opened(self.name, retry_after, self._wall() - open_for)
+        return BreakerOpen(self.name, retry_after, self._wall() - open_for)
+
+    async def __aenter__(self) -> Breaker:
+        self.enter()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.leave(error)
+
+    def enter(self) -> None:
+        """Begin a block of this task's, as `async with` does. Raises BreakerOpen."""
+        admission = self._circuit.standing
+        if admission is None or notes_here.get() is not None:
+            admission = self._admit()
+            if admission is None:
+                raise self.refusal()
+        _entered.set((self, admission, _entered.get()))
+
+    def leave(self, error: BaseException | None) -> None:
+        """End the innermost block of this task's, which raised *error*.
+
+        A block that was begun in another task counts for nothing; if it was a probe it loses its place in time.
+        """
+        entered = _entered.get()
+        if entered is not None and entered[0] is self:
+            _entered.set(entered[2])
+            admission = entered[1]
+        elif (found := self._leave(entered)) is not None:
+            admission = found
+        else:
+            return
+        if error is None:
+            circuit = self._circuit
+            window = circuit.window
+            if admission is circuit.standing and window.is_calm and not circuit.consecutive:
+                window.succeed(self._clock())
+            else:
+                self.book_success(admission)
+        else:
+            self.book_error(admission, error)
+
+    # Operators and other processes
+
+    def force_open(self) -> None:
+        """Admit nobody until `reset`."""
+        self._force(State.FORCED_OPEN)
+
+    def force_closed(self) -> None:
+        """Admit everybody and count nothing until `reset`."""
+        self._force(State.FORCED_CLOSED)
+
+    def metrics_only(self) -> None:
+        """Admit everybody, and count, until `reset`."""
+        self._force(State.METRICS_ONLY)
+
+    def reset(self) -> None:
+        """Close, and forget what was."""
+        self._force(State.CLOSED)
+
+    def hear(self, heard: Heard) -> None:
+        """Act on what another process says of the same upstream: open early, leave it the probe, or probe early."""
+        with self._lock:
+            self._circuit.hear(heard, self._clock(), self._spread())
+            events = self._changes()
+        self._emit(events)
+
+    # For permits
+
+    def book_success(self, admission: Admission) -> None:
+        """Count a call that ended well."""
+        circuit = self._circuit
+        with self._lock:
+            row = circuit.consecutive if admission.generation == circuit.generation else 0
+            circuit.succeed(admission, self._clock(), self._spread())
+            events = self._changes()
+        if row and not events:
+            events.append(UpstreamRecovered(upstream=self.name))
+        self._emit(events)
+
+    def book_failure(self, admission: Admission, cause: BaseException | int) -> None:
+        """Count a call that failed."""
+        circuit = self._circuit
+        with self._lock:
+            row, is_current = circuit.consecutive, admission.generation == circuit.generation
+            circuit.fail(admission, self._clock(), self._spread())
+            events = self._changes()
+        if is_current and self._listeners:
+            text = str(cause) if isinstance(cause, int) else type(cause).__name__
+            events.insert(0, UpstreamFailed(upstream=self.name, cause=text, row=row + 1))
+        self._emit(events)
+
+    def book_error(self, admission: Admission, error: BaseException) -> None:
+        """Count a call that raised, as it should be counted."""
+        if is_neutral(error):
+            self.withdraw(admission)
+        elif self._is_failed(error):
+            self.book_failure(admission, error)
+        else:
+            self.book_success(admission)
+
+    def withdraw(self, admission: Admission) -> None:
+        """Count nothing, and give a probe's place back."""
+        with self._lock:
+            self._circuit.withdraw(admission)
+
+    # Within
+
+    def _admit(self) -> Admission | None:
+        notes = notes_here.get()
+        while notes is not None:
+            notes.called.add(self.name)
+            if isinstance(notes, RouteNotes) and (permit := notes.permits.pop(self.name, None)) is not None:
+                # The route was admitted for this call. What it was given counts only where nothing has changed since.
+                admission = permit.take()
+                if admission is not None and admission.generation == self._circuit.generation:
+                    return admission
+            notes = notes.outer
+        with self._lock:
+            admission = self._circuit.admit(self._clock())
+            events = self._changes()
+        self._emit(events)
+        if admission is None:
+            self._note_refusal()
+        return admission
+
+    def _note_refusal(self) -> None:
+        notes = notes_here.get()
+        while notes is not None:
+            if isinstance(notes, RouteNotes):
+                notes.refused.add(self.name)
+            notes = notes.outer
+        if self._listeners:
+            self._emit([UpstreamRefused(upstream=self.name, retry_after=self.retry_after)])
+
+    def _is_failed(self, error: BaseException) -> bool:
+        try:
+            if self.is_failure is not None:
+                return self.is_failure(error)
+            status = status_of(error)
+            return status is None or self.is_failed_status(status)
+        except Exception:
+            _log.exception("The predicate of the breaker of %s raised; the call counts as failed.", self.name)
+            return True
+
+    def _force(self, state: State) -> None:
+        with self._lock:
+            self._circuit.force(state, self._clock())
+            events = self._changes()
+        self._emit(events)
+
+    def _changes(self) -> list[Event]:
+        changes = self._circuit.changes
+        if not changes:
+            return []
+        events: list[Event] = [
+            BreakerChanged(
+                upstream=self.name,
+                before=change.before.value,
+                after=change.after.value,
+                cause=change.cause,
+                open_for=change.open_for,
+            )
+            for change in changes
+        ]
+        changes.clear()
+        return events
+
+    def _emit(self, events: list[Event]) -> None:
+        for event in events:
+            for listener in self._listeners:
+                listener(event)
+
+    def _leave(self, entered: _Entered | None) -> Admission | None:
+        """Take out the innermost block of this breaker; blocks need not end in the order in which they began."""
+        inner: list[tuple[Breaker, Admission]] = []
+        while entered is not None:
+            if entered[0] is self:
+                rest = entered[2]
+                for breaker, admission in reversed(inner):
+                    rest = (breaker, admission, rest)
+                _entered.set(rest)
+                return entered[1]
+            inner.append(entered[:2])
+            entered = entered[2]
+        return None
