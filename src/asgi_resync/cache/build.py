@@ -40,13 +40,14 @@ def stripped_names(fields: ResponseFields, terms: Terms, options: CacheOptions) 
 class Call:
     """The call of the app that a response came from. Times in seconds since the epoch.
 
-    `epoch` is the purge ledger's version when the call began.
+    `epoch` is the purge ledger's version when the call began, `seen` the newest purge of the cluster that it knew.
     """
 
     terms: Terms
     options: CacheOptions
     route: str
     epoch: int
+    seen: int = 0
     request_time: float
     response_time: float = 0.0
     lifetime: Lifetime | None = None
@@ -187,5 +188,6 @@ def _entry(
         route=call.route,
         hidden=hidden,
         epoch=call.epoch,
+        seen=call.seen,
         keep=call.options.keep if app_validator and terms.revalidate else 0.0,
     )

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from .._asgi import Clock
 from ..errors import RuleError
 from ..events import CacheKey, Event, InternalFailure, Invalidated, Listener, Purged, RefreshFailed, guarded
+from .claims import Claims
 from .entry import StoredResponse
 from .flight import Flights
 from .keys import key_of_url, url_tag, variant_key
@@ -56,6 +57,8 @@ class Cache:
         self.holds_bodies: bool | None = None
         """Whether some middleware has a rule with the body in the key; None while no middleware is known."""
         self.passing: dict[int, float] = {}
+        self.claims: Claims | None = None
+        """Where turns are taken with other processes before the app is called; None where there are no others."""
         self.drops = 0
         """How many keys were dropped so far: a moment in the order of drops."""
         self._dropped: dict[int, int] = {}
@@ -145,11 +148,21 @@ class Cache:
         if self.emit is not None:
             self.emit(InternalFailure(where=where, error=error))
 
+    def near(self, key: CacheKey) -> Record | None:
+        """Return the record under *key* if this process holds it; a store that raises is a miss."""
+        try:
+            return self.store.near(key)
+        except Exception as error:
+            self.failed("store.near", error)
+            return None
+
     async def fetch(self, key: CacheKey) -> Record | None:
         """Return the record under *key* from the nearest tier that has it; a store that raises is a miss."""
+        record = self.near(key)
+        if record is not None or not self.store.is_remote:
+            return record
         try:
-            record = self.store.near(key)
-            return await self.store.get(key) if record is None and self.store.is_remote else record
+            return await self.store.get(key)
         except Exception as error:
             self.failed("store.get", error)
             return None
@@ -239,6 +252,7 @@ class Cache:
             names=ordered[:MAX_NAME_LISTS],
             listed=listed[-self.options.max_variants :],
             keep_until=kept_until,
+            seen=entry.seen,
         )
         return await self.keep(key, entry) and await self.keep(primary, index)
 

@@ -64,8 +64,8 @@ class Exchange:
     __slots__ = (
         "_call", "_chunks", "_client_may_304", "_fields", "_held", "_mark", "_may_fall_back", "_plan",
         "_rule", "_size", "authorized", "cache", "candidates", "delivery", "epoch", "fallback", "flight", "forward",
-        "has_body", "headers", "key", "method", "moment", "must_repeat", "phase", "reply", "request_time", "stored",
-        "took_preconditions", "unkeyed",
+        "has_body", "headers", "key", "method", "moment", "must_repeat", "phase", "reply", "request_time", "seen",
+        "stored", "took_preconditions", "unkeyed",
     )  # fmt: skip
 
     def __init__(
@@ -102,6 +102,7 @@ class Exchange:
         self.authorized = authorized
         self.unkeyed = unkeyed
         self.epoch = cache.ledger.version
+        self.seen = cache.ledger.seen
         self.moment = cache.drops
         self.phase: Literal["waiting", "copying", "passing", "muted"] = "waiting"
         self.stored: StoredResponse | None = None
@@ -269,6 +270,7 @@ class Exchange:
             options=self.cache.options,
             route=route,
             epoch=self.epoch,
+            seen=self.seen,
             request_time=self.request_time,
             response_time=now,
         )

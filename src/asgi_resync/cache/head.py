@@ -29,6 +29,7 @@ def watch_head(
                 options=cache.options,
                 route=entry.route,
                 epoch=entry.epoch,
+                seen=entry.seen,
                 request_time=request_time,
                 response_time=cache.clock(),
             )

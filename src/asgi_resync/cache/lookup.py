@@ -21,11 +21,12 @@ MAX_CANDIDATES = 16
 class Found:
     """What `look_up` found: the selected response or None, its tier, and since when a soft purge made it stale.
 
-    `flight_key` is what a call of the app for this request is known by, `forward` why one would be made if nothing is
-    found (RFC 9211 §2.2).
+    `is_absent`: there was nothing at all under the key, not even what does not fit. `flight_key` is what a call of the
+    app for this request is known by, `forward` why one would be made if nothing is found (RFC 9211 §2.2).
     """
 
     entry: StoredResponse | None
+    is_absent: bool
     tier: Literal[b"l1", b"l2"]
     marked_stale_at: float | None
     flight_key: FlightKey
@@ -36,8 +37,9 @@ async def look_up(
     cache: Cache, key: CacheKey, headers: RawHeaders, unkeyed: tuple[object, ...], *, authorized: bool
 ) -> Found:
     """Return what *cache* holds for a request with *headers* under the primary *key*; nothing that was purged."""
-    near = cache.store.near(key)
-    record = near if near is not None else await cache.fetch(key)
+    record = near = cache.near(key)
+    if record is None:
+        record = await cache.fetch(key)
     flight_key: FlightKey = (key, (), unkeyed)
     forward: Literal["uri-miss", "vary-miss", "request", "stale"] = "uri-miss"
     entry: StoredResponse | None = None
@@ -47,7 +49,10 @@ async def look_up(
             variant = variant_of(headers, names, normalize=cache.options.normalize_vary, unkeyed=unkeyed)
             if position == 0:
                 flight_key = (key, names, variant)
-            found = await cache.fetch(variant_key(key, record.generation, names, variant))
+            own_key = variant_key(key, record.generation, names, variant)
+            found = near = cache.near(own_key)
+            if found is None:
+                found = await cache.fetch(own_key)
             if isinstance(found, StoredResponse):
                 entry = found
                 break
@@ -70,7 +75,14 @@ async def look_up(
         else:
             entry.vouched = cache.ledger.version
     tier: Literal[b"l1", b"l2"] = b"l1" if near is not None else b"l2"
-    return Found(entry=entry, tier=tier, marked_stale_at=marked, flight_key=flight_key, forward=forward)
+    return Found(
+        entry=entry,
+        is_absent=record is None,
+        tier=tier,
+        marked_stale_at=marked,
+        flight_key=flight_key,
+        forward=forward,
+    )
 
 
 async def candidates_for(cache: Cache, key: CacheKey, entry: StoredResponse | None) -> tuple[StoredResponse, ...]:

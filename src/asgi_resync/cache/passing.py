@@ -22,7 +22,7 @@ class PassOn:
         self._scope = scope
         self._send = send
         # Purges from here on concern the answer, and so does the time that it takes.
-        self._asked = (cache.ledger.version, cache.drops, cache.clock())
+        self._asked = (cache.ledger.version, cache.drops, cache.clock(), cache.ledger.seen)
         # What proved uncacheable may have been a refusal in front of a handler that is marked.
         self._mark = Mark()
         self._has_body = False
@@ -73,7 +73,7 @@ class PassOn:
                     mark=self._mark,
                 )
                 self._exchange.has_body = self._has_body
-                self._exchange.epoch, self._exchange.moment = self._asked[:2]
+                self._exchange.epoch, self._exchange.moment, _, self._exchange.seen = self._asked
                 await self._exchange.send(message)
                 return
         await self._send(message)

@@ -1,7 +1,7 @@
 """One call of the app per cluster: a lease per key in Redis, with a token, that expires by itself.
 
-It refuses to be a lock: a process that outlives its lease goes on and may store what it got, one that waited long enough
-calls the app itself, and without Redis everybody does. Only the holder of the token gives a lease back.
+It refuses to be a lock: a process that outlives its lease goes on and may store what it got, one that has waited long
+enough calls the app itself, and without Redis everybody does. Only the holder of the token gives a lease back.
 """
 
 from __future__ import annotations
