@@ -46,6 +46,7 @@ class Proxy:
     _tasks: set[asyncio.Task[object]] = field(default_factory=set)
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
     _clear: asyncio.Event = field(default_factory=asyncio.Event)
+    _server: asyncio.Server | None = None
 
     @property
     def url(self) -> str:
@@ -70,6 +71,10 @@ class Proxy:
         self.faults.is_blackhole = True
         self._clear.clear()
 
+    def stall(self) -> None:
+        """Let nothing pass any more by the connections that are there; those made later work."""
+        self.call(self._stall())
+
     def call(self, coroutine: Coroutine[object, object, T]) -> T:
         """Run *coroutine* in the proxy's thread and return what it does."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)
@@ -78,15 +83,22 @@ class Proxy:
         for writer in list(self._writers):
             writer.transport.abort()
 
+    async def _stall(self) -> None:
+        self._clear.clear()
+        self._clear = asyncio.Event()
+        self._clear.set()
+
     async def _heal(self) -> None:
         self.faults = Faults()
         self._clear.set()
 
-    async def start(self) -> asyncio.Server:
+    async def start(self) -> None:
         self._clear.set()
-        return await asyncio.start_server(self._accept, "127.0.0.1", self.port, ssl=self.tls, backlog=1024)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port, ssl=self.tls, backlog=1024)
 
     async def stop(self) -> None:
+        assert self._server is not None
+        self._server.close()
         await self._drop()
         for task in list(self._tasks):
             task.cancel()
@@ -96,6 +108,7 @@ class Proxy:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
+        gate = self._clear
         self.connections += 1
         self._writers.add(writer)
         try:
@@ -104,8 +117,8 @@ class Proxy:
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.target)
             self._writers.add(far_writer)
             try:
-                there = asyncio.ensure_future(self._pass_on(reader, far_writer))
-                back = asyncio.ensure_future(self._reply(far_reader, writer))
+                there = asyncio.ensure_future(self._pass_on(reader, far_writer, gate))
+                back = asyncio.ensure_future(self._reply(far_reader, writer, gate))
                 try:
                     await asyncio.wait([there, back], return_when=asyncio.FIRST_COMPLETED)
                 finally:
@@ -122,17 +135,17 @@ class Proxy:
             self._tasks.discard(task)
             writer.transport.abort()
 
-    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, gate: asyncio.Event) -> None:
         while piece := await reader.read(_PIECE):
-            await self._clear.wait()
+            await gate.wait()
             writer.write(piece)
             await writer.drain()
 
-    async def _reply(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _reply(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, gate: asyncio.Event) -> None:
         while piece := await reader.read(_PIECE):
             if self.faults.delay:
                 await asyncio.sleep(self.faults.delay)
-            await self._clear.wait()
+            await gate.wait()
             faults = self.faults
             if faults.corrupt is not None:
                 piece = faults.corrupt(piece)
@@ -154,9 +167,8 @@ def redis_proxy(target: int, tls: ssl.SSLContext | None = None) -> Iterator[Prox
     thread = threading.Thread(target=proxy._loop.run_forever, daemon=True)
     thread.start()
     try:
-        server = proxy.call(proxy.start())
+        proxy.call(proxy.start())
         yield proxy
-        server.close()
         proxy.call(proxy.stop())
     finally:
         proxy._loop.call_soon_threadsafe(proxy._loop.stop)

@@ -49,7 +49,8 @@ class Script:
 class Link(Protocol):
     """Speaks to Redis: every call ends within one short deadline, and raises nothing but Unreachable.
 
-    A cancelled caller costs no connection. Replies are as redis-py gives them with `decode_responses=False`.
+    A cancelled caller costs no connection. Replies are as they come over RESP3, and nothing is made of them: texts are
+    bytes (`b"OK"`), what is not there is None, numbers are int or float.
     """
 
     async def get(self, name: str) -> bytes | None:
