@@ -22,7 +22,21 @@ if TYPE_CHECKING:
     from .cache.options import CacheOptions
     from .cache.rules import CacheRule
     from .cache.store import Store
-    from .errors import AlreadyWrapped, BreakerOpen, MissingExtra, ResyncError, RuleError, SettingsError
+    from .client.budget import RetryBudget
+    from .client.bulkhead import Bulkhead
+    from .client.deadline import deadline
+    from .client.schedule import RetryPolicy
+    from .client.transport import retrying_transport
+    from .errors import (
+        AlreadyWrapped,
+        BreakerOpen,
+        BulkheadFull,
+        DeadlineExceeded,
+        MissingExtra,
+        ResyncError,
+        RuleError,
+        SettingsError,
+    )
     from .resync import Resync
     from .settings import Settings
     from .upstream import Upstream
@@ -32,14 +46,19 @@ _HOMES = {
     "Breaker": "breaker.breaker",
     "BreakerLimits": "breaker.limits",
     "BreakerOpen": "errors",
+    "Bulkhead": "client.bulkhead",
+    "BulkheadFull": "errors",
     "Cache": "cache.cache",
     "CacheMiddleware": "cache.middleware",
     "CacheOptions": "cache.options",
     "CacheRule": "cache.rules",
+    "DeadlineExceeded": "errors",
     "MemoryStore": "cache.memory",
     "MissingExtra": "errors",
     "Resync": "resync",
     "ResyncError": "errors",
+    "RetryBudget": "client.budget",
+    "RetryPolicy": "client.schedule",
     "RuleError": "errors",
     "Settings": "settings",
     "SettingsError": "errors",
@@ -47,6 +66,8 @@ _HOMES = {
     "StoredResponse": "cache.entry",
     "Upstream": "upstream",
     "cache_for": "cache.marker",
+    "deadline": "client.deadline",
+    "retrying_transport": "client.transport",
 }
 
 __all__ = [
@@ -54,14 +75,19 @@ __all__ = [
     "Breaker",
     "BreakerLimits",
     "BreakerOpen",
+    "Bulkhead",
+    "BulkheadFull",
     "Cache",
     "CacheMiddleware",
     "CacheOptions",
     "CacheRule",
+    "DeadlineExceeded",
     "MemoryStore",
     "MissingExtra",
     "Resync",
     "ResyncError",
+    "RetryBudget",
+    "RetryPolicy",
     "RuleError",
     "Settings",
     "SettingsError",
@@ -69,7 +95,9 @@ __all__ = [
     "StoredResponse",
     "Upstream",
     "cache_for",
+    "deadline",
     "events",
+    "retrying_transport",
 ]
 
 

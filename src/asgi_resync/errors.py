@@ -6,7 +6,9 @@ ResyncError
 ├── MissingExtra       an optional dependency is needed and not installed
 ├── AlreadyWrapped     an app was wrapped twice by the same Resync
 ├── StoreClosed        a store was used after it was closed
-└── BreakerOpen        an upstream was not called, since its breaker is open
+├── BreakerOpen        an upstream was not called, since its breaker is open
+├── DeadlineExceeded   the time that `deadline` or a RetryPolicy gave was over before an upstream had answered
+└── BulkheadFull       an upstream has as many calls in flight, and as many waiting, as it may have
 """
 
 from __future__ import annotations
@@ -96,3 +98,28 @@ class BreakerOpen(ResyncError):
 
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self.upstream, self.retry_after, self.since)
+
+
+class DeadlineExceeded(ResyncError, TimeoutError):
+    """The time for a call was over. What a client raises is also a timeout of that client's library.
+
+    `seconds` is how much time there was in all; `upstream` is "" where it has no name.
+    """
+
+    def __init__(self, upstream: str, seconds: float) -> None:
+        self.upstream = upstream
+        self.seconds = seconds
+        super().__init__(f"{upstream or 'The upstream'} has not answered within the {seconds:g} s that there were.")
+
+
+class BulkheadFull(ResyncError):
+    """A call was refused at once, as `limit` were in flight to `upstream` and `waiting` were waiting for their turn."""
+
+    def __init__(self, upstream: str, limit: int, waiting: int) -> None:
+        self.upstream = upstream
+        self.limit = limit
+        self.waiting = waiting
+        super().__init__(
+            f"{upstream or 'The upstream'} has {limit} calls in flight and {waiting} waiting, which is all it may "
+            "have. It is slower than it is asked; a larger limit helps only if it can bear more."
+        )

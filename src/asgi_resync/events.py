@@ -193,6 +193,38 @@ class UpstreamRefused(UpstreamEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RetryScheduled(UpstreamEvent):
+    """A call failed, and will be made again in `wait` seconds; `attempt` is the number of the one that failed, from 1.
+
+    `cause` is a status or the name of an exception.
+    """
+
+    attempt: int
+    wait: float
+    cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetriesEnded(UpstreamEvent):
+    """A call that another attempt might have mended was given up after `attempts`, and the caller got the failure.
+
+    `reason` is `attempts`, `deadline`, `retry-after`, `method`, `body` or `opted-out`.
+    """
+
+    attempts: int
+    reason: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryBudgetSpent(UpstreamEvent):
+    """A call was not made again since its upstream has had as many retries of late as its budget allows."""
+
+    attempts: int
+    cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InternalFailure(Event):
     """The library failed at `where` and stepped aside; the request went on to the app."""
 

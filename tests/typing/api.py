@@ -8,20 +8,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import assert_type
 
+import httpx
+import httpx2
+
 import asgi_resync
 from asgi_resync import (
     AlreadyWrapped,
     Breaker,
     BreakerLimits,
     BreakerOpen,
+    Bulkhead,
+    BulkheadFull,
     Cache,
     CacheMiddleware,
     CacheOptions,
     CacheRule,
+    DeadlineExceeded,
     MemoryStore,
     MissingExtra,
     Resync,
     ResyncError,
+    RetryBudget,
+    RetryPolicy,
     RuleError,
     Settings,
     SettingsError,
@@ -29,7 +37,9 @@ from asgi_resync import (
     StoredResponse,
     Upstream,
     cache_for,
+    deadline,
     events,
+    retrying_transport,
 )
 from asgi_resync._asgi import Receive, Scope, Send
 from asgi_resync.errors import SettingProblem
@@ -79,6 +89,15 @@ def on_event(event: events.Event) -> None:
             assert_type(event.retry_after, float)
         case events.UpstreamRecovered():
             assert_type(event.upstream, str)
+        case events.RetryScheduled():
+            assert_type(event.upstream, str)
+            assert_type(event.attempt, int)
+            assert_type(event.wait, float)
+        case events.RetriesEnded():
+            assert_type(event.attempts, int)
+            assert_type(event.reason, str)
+        case events.RetryBudgetSpent():
+            assert_type(event.cause, str)
         case events.InternalFailure():
             assert_type(event.error, BaseException)
         case _:
@@ -179,6 +198,11 @@ def errors(error: ResyncError) -> Sequence[SettingProblem]:
             assert_type(error.upstream, str)
             assert_type(error.retry_after, float)
             assert_type(error.since, float)
+        case DeadlineExceeded():
+            assert_type(error.seconds, float)
+            assert_type(error.upstream, str)
+        case BulkheadFull():
+            assert_type(error.limit, int)
     return ()
 
 
@@ -216,6 +240,37 @@ async def breakers() -> None:
     assert_type(breaker.is_admitting, bool)
     assert_type(breaker.retry_after, float)
     assert_type(breaker.report().failures, int)
+
+
+async def clients(on_event: events.Listener) -> None:
+    """The transport for either library, with all it can be told."""
+    budget = RetryBudget(share=0.2, floor=10, window=10)
+    policy = RetryPolicy(
+        attempts=3,
+        backoff=0.1,
+        backoff_max=2,
+        retry_after_max=30,
+        timeout=None,
+        statuses={429, 503},
+        methods=["GET", "QUERY"],
+    )
+    transport = retrying_transport(
+        httpx2.AsyncHTTPTransport(),
+        policy=policy,
+        budget=budget,
+        bulkhead=Bulkhead(20, 10, upstream="tws"),
+        upstream="tws",
+        deadline_header="X-Time-Left",
+        breaker=Breaker("tws"),
+        on_event=on_event,
+    )
+    with deadline(2.0) as limit:
+        assert_type(limit.remaining(), float)
+        async with httpx2.AsyncClient(transport=transport) as client:
+            await client.get("http://tws.example/", extensions={"resync.retry": True})
+    async with httpx.AsyncClient(transport=retrying_transport(httpx.AsyncHTTPTransport())) as other:
+        await other.get("http://tws.example/")
+    httpx2.AsyncClient(transport=retrying_transport())
 
 
 async def aids() -> None:

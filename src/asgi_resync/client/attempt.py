@@ -1,0 +1,117 @@
+"""One attempt: admitted by the breaker, given a place by the bulkhead, bounded by the deadline, and booked once.
+
+It never repeats anything. What it books outlives it where the response has a body to come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from typing import TypeVar
+
+from .bulkhead import Bulkhead
+from .deadline import Deadline
+from .ports import ByteStream, Faults, Permit
+
+T = TypeVar("T")
+
+
+class Booking:
+    """What one attempt holds: a permit of the breaker, a place in the bulkhead, and the time it has."""
+
+    __slots__ = ("_bulkhead", "_faults", "_permit", "_upstream", "limit", "started")
+
+    def __init__(self, permit: Permit | None, limit: Deadline | None, *, faults: Faults, upstream: str) -> None:
+        self._permit = permit
+        self._bulkhead: Bulkhead | None = None
+        self._faults = faults
+        self._upstream = upstream
+        self.limit = limit
+        self.started = limit.remaining() if limit is not None else 0.0
+        """Seconds there were to the deadline when the attempt began."""
+
+    async def enter(self, bulkhead: Bulkhead) -> None:
+        """Take a place in *bulkhead*. Raises BulkheadFull, or the library's timeout if the deadline comes first."""
+        await self.bounded(bulkhead.enter())
+        self._bulkhead = bulkhead
+
+    def succeed(self) -> None:
+        """Book that all of the answer came, unless the answer itself was booked as a failure."""
+        if (permit := self._ended()) is not None:
+            permit.succeeded()
+
+    def refuse(self, status: int) -> None:
+        """Book that the upstream answered with a failure. Its body still holds the place."""
+        permit, self._permit = self._permit, None
+        if permit is not None:
+            permit.failed(status)
+
+    def fail(self, error: BaseException) -> None:
+        """Book what *error* says of the upstream, which may be nothing."""
+        if (permit := self._ended()) is None:
+            return
+        if self._counts(error):
+            permit.raised(error)
+        else:
+            permit.withdrawn()
+
+    async def bounded(self, work: Awaitable[T]) -> T:
+        """Return what *work* gives, or raise the library's own timeout once the deadline has passed."""
+        if self.limit is None:
+            return await work
+        scope = asyncio.timeout(max(0.0, self.limit.remaining()))
+        try:
+            async with scope:
+                return await work
+        except TimeoutError as error:
+            if not scope.expired():
+                raise
+            raise self._faults.late(self._upstream, self.limit.seconds) from error
+
+    def _counts(self, error: BaseException) -> bool:
+        if isinstance(error, self._faults.own):
+            return False
+        if self.limit is not None and isinstance(error, self._faults.late):
+            # A deadline that was nearly spent elsewhere when this attempt began says nothing of this upstream.
+            return self.started >= self.limit.seconds / 2
+        return isinstance(error, self._faults.network)
+
+    def _ended(self) -> Permit | None:
+        """Give the place back, and return the permit if it has not been booked yet."""
+        permit, bulkhead = self._permit, self._bulkhead
+        self._permit = self._bulkhead = None
+        if bulkhead is not None:
+            bulkhead.leave()
+        return permit
+
+
+class Observed:
+    """A body whose end, or failure, settles a booking. The adapters give it the base class of their library."""
+
+    def __init__(self, stream: ByteStream, booking: Booking) -> None:
+        self._stream = stream
+        self._booking = booking
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        chunks = self._stream.__aiter__()
+        booking = self._booking
+        try:
+            while True:
+                try:
+                    chunk = await booking.bounded(anext(chunks))
+                except StopAsyncIteration:
+                    break
+                yield chunk
+        except GeneratorExit:
+            raise  # The reader has had enough: `aclose` books it.
+        except BaseException as error:
+            booking.fail(error)
+            raise
+        booking.succeed()
+
+    async def aclose(self) -> None:
+        try:
+            await self._stream.aclose()
+        finally:
+            # Closed before its end by choice: the upstream did what it was asked as far as anyone looked.
+            self._booking.succeed()

@@ -1,0 +1,144 @@
+"""The transport itself, for either library: deadline > retry > breaker > bulkhead > the transport it wraps.
+
+It knows requests and responses by shape only; `httpx.py` and `httpx2.py` give it their classes.
+"""
+
+from __future__ import annotations
+
+import abc
+import math
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Generic, TypeAlias, TypeVar
+
+from .._asgi import Clock
+from .attempt import Booking
+from .budget import RetryBudget
+from .bulkhead import Bulkhead
+from .deadline import Deadline, current, earlier
+from .ports import Breaker, ClientRequest, ClientResponse, Faults
+from .repeat import Failed, Repeat
+from .schedule import Failure, RetryPolicy, Sent, obstacle, retry_after
+
+RequestT = TypeVar("RequestT", bound=ClientRequest)
+ResponseT = TypeVar("ResponseT", bound=ClientResponse)
+
+Send: TypeAlias = Callable[[RequestT], Awaitable[ResponseT]]
+
+OPT = "resync.retry"
+"""The extension by which one request says whether it may be retried: True or False."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guards:
+    """What stands between a caller and an upstream. None leaves a guard out; *deadline_header* is a field name."""
+
+    policy: RetryPolicy
+    budget: RetryBudget | None = None
+    breaker: Breaker | None = None
+    bulkhead: Bulkhead | None = None
+    deadline_header: str | None = None
+    clock: Clock = time.monotonic
+    wall_clock: Clock = time.time
+
+
+class Core(abc.ABC, Generic[RequestT, ResponseT]):
+    """Hands requests to *send*, the wrapped transport's method, again where the policy allows it."""
+
+    _faults: Faults
+
+    def __init__(self, send: Send[RequestT, ResponseT], guards: Guards, repeat: Repeat[ResponseT]) -> None:
+        self._send = send
+        self._guards = guards
+        self._policy = guards.policy
+        self._repeat = repeat
+        self._is_bare = guards.breaker is None and guards.bulkhead is None
+
+    @abc.abstractmethod
+    def _observe(self, response: ResponseT, booking: Booking) -> None:
+        """Let the end of the body of *response* settle *booking*."""
+
+    @abc.abstractmethod
+    def _watch(self, request: RequestT) -> Callable[[], bool]:
+        """Return what tells whether the body of *request*, as it is then, can be sent again."""
+
+    async def _exchange(self, request: RequestT) -> ResponseT:
+        """Return the answer to *request*, of the last attempt if there were several."""
+        policy = self._policy
+        limit = current.get()
+        if policy.timeout is not None:
+            limit = earlier(limit, policy.timeout, self._guards.clock)
+        if self._guards.budget is not None:
+            self._guards.budget.earn(self._guards.clock())
+        is_replayable = self._watch(request)
+
+        async def attempt() -> ResponseT | Failed[ResponseT]:
+            try:
+                response = await self._attempt(request, limit)
+            except self._faults.network as error:
+                failure = self._failure_of(error)
+                return Failed(failure=failure, error=error, obstacle=self._obstacle(request, failure, is_replayable))
+            if response.status_code not in policy.statuses:
+                return response
+            failure = self._failure_in(response)
+            return Failed(failure=failure, answer=response, obstacle=self._obstacle(request, failure, is_replayable))
+
+        first = await attempt()
+        if not isinstance(first, Failed):
+            return first
+        if first.obstacle is not None:
+            self._repeat.ended(first, 1, first.obstacle)
+            return first.outcome()
+        return await self._repeat.after(first, attempt, self._discard, limit)
+
+    async def _attempt(self, request: RequestT, limit: Deadline | None) -> ResponseT:
+        if limit is None and self._is_bare:
+            return await self._send(request)
+        guards = self._guards
+        upstream = self._repeat.upstream
+        if limit is not None:
+            remaining = limit.remaining()
+            if remaining <= 0:
+                raise self._faults.late(upstream, limit.seconds)
+            if guards.deadline_header is not None and remaining < math.inf:
+                request.headers[guards.deadline_header] = str(max(1, int(remaining * 1000)))
+        permit = guards.breaker.admit() if guards.breaker is not None else None
+        booking = Booking(permit, limit, faults=self._faults, upstream=upstream)
+        try:
+            if guards.bulkhead is not None:
+                await booking.enter(guards.bulkhead)
+            response = await booking.bounded(self._send(request))
+        except BaseException as error:
+            booking.fail(error)
+            raise
+        if guards.breaker is not None and guards.breaker.is_failed_status(response.status_code):
+            booking.refuse(response.status_code)
+        self._observe(response, booking)
+        return response
+
+    async def _discard(self, response: ResponseT) -> None:
+        try:
+            await response.aclose()
+        except self._faults.network:
+            pass  # It failed already; that its end fails too changes nothing.
+
+    def _obstacle(self, request: RequestT, failure: Failure, is_replayable: Callable[[], bool]) -> str | None:
+        sent = Sent(
+            method=request.method,
+            has_key="idempotency-key" in request.headers,
+            may_repeat=request.extensions.get(OPT),
+            is_replayable=is_replayable(),
+        )
+        return obstacle(self._policy, sent, failure)
+
+    def _failure_of(self, error: Exception) -> Failure:
+        faults = self._faults
+        is_own = isinstance(error, (*faults.own, faults.late))
+        return Failure(
+            cause=type(error).__name__, is_passing=not is_own, is_unsent=not is_own and isinstance(error, faults.unsent)
+        )
+
+    def _failure_in(self, response: ResponseT) -> Failure:
+        asked = retry_after(response.headers.get_list("retry-after"), self._guards.wall_clock())
+        return Failure(cause=str(response.status_code), retry_after=asked)
