@@ -13,6 +13,7 @@ from tests.servers.links import PlainLink
 from tests.servers.server import Server
 
 from asgi_resync.cache.entry import StoredResponse
+from asgi_resync.cache.l2.messages import Replaced, encode_message
 from asgi_resync.cache.l2.names import Names, digest_of, key_bytes
 from asgi_resync.cache.l2.store import RedisStore
 from asgi_resync.cache.memory import MemoryStore
@@ -26,7 +27,7 @@ TOMBSTONE = Names("resync:").tombstone(digest_of(key_bytes(KEY)))
 
 
 def redis_store(link: PlainLink, *, signing_keys: tuple[str, ...] = ()) -> RedisStore:
-    return RedisStore(link, jitter=0.0, signing_keys=signing_keys, clock=lambda: NOW, replaced=lambda key: b"replaced")
+    return RedisStore(link, jitter=0.0, signing_keys=signing_keys, clock=lambda: NOW, origin="me")
 
 
 def tiered_store(link: PlainLink) -> TieredStore:
@@ -124,7 +125,7 @@ async def test_replacing_is_published(client: Redis) -> None:
         rest = await heard.get_message(timeout=0)
 
     assert message is not None
-    assert (b"replaced", None) == (message["data"], rest)
+    assert (encode_message(Replaced(origin="me", key=key_bytes(KEY))), None) == (message["data"], rest)
 
 
 async def test_processes_share_what_one_of_them_stored(server: Server) -> None:

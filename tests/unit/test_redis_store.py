@@ -10,29 +10,16 @@ from tests.contract.store_contract import KEY, NOW, OTHER, facts, response, vari
 from tests.unit.l2 import FakeLink
 
 from asgi_resync.cache.entry import StoredResponse
+from asgi_resync.cache.l2.messages import Replaced, encode_message
 from asgi_resync.cache.l2.names import Names, digest_of, key_bytes
 from asgi_resync.cache.l2.ports import Unreachable
 from asgi_resync.cache.l2.store import THREADED, RedisStore
+from asgi_resync.cache.tags import PurgeLedger
 from asgi_resync.events import CacheKey, Event, RecordBroken, TierUnreachable, WriteDropped
 from asgi_resync.testing import ManualClock
 
 NAMES = Names("resync:")
 RECORD = NAMES.record(digest_of(key_bytes(KEY)))
-
-
-class Purges:
-    """A ledger that says what the test wants."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[int, Sequence[str]]] = []
-        self.undelivered: set[CacheKey] = set()
-
-    def local_epoch(self, seen: int, tags: Sequence[str]) -> int:
-        self.asked.append((seen, tags))
-        return 42
-
-    def is_undelivered(self, key: CacheKey) -> bool:
-        return key in self.undelivered
 
 
 class World:
@@ -42,7 +29,7 @@ class World:
         self.link = FakeLink()
         self.clock = ManualClock(NOW)
         self.events: list[Event] = []
-        self.purges = Purges()
+        self.ledger = PurgeLedger()
 
     def store(
         self,
@@ -62,8 +49,8 @@ class World:
             signing_keys=signing_keys,
             compress=compress,
             max_body=max_body,
-            purges=self.purges,
-            replaced=lambda key: b"replaced " + bytes(str(key[-1]), "utf-8"),
+            ledger=self.ledger,
+            origin="me",
             clock=self.clock,
             rng=lambda: 1.0,
             on_event=self.events.append,
@@ -81,11 +68,16 @@ async def test_a_record_read_has_an_epoch_of_this_process(world: World) -> None:
     record.seen, record.tags = 7, ("plan",)
     store = world.store()
     await store.set(KEY, record)
+    world.ledger.apply([("plan", 7), ("other", 8)], [])
     found = await store.get(KEY)
-
     assert isinstance(found, StoredResponse)
-    assert (42, 7) == (found.epoch, found.seen)
-    assert [(7, ("plan",))] == world.purges.asked
+    assert ("good", 7) == (world.ledger.standing(found), found.seen)
+
+    world.ledger.apply([("plan", 8)], [])
+    assert "purged" == world.ledger.standing(found)
+    again = await store.get(KEY)
+    assert isinstance(again, StoredResponse)
+    assert "purged" == world.ledger.standing(again)
 
 
 async def test_lifetimes_are_capped_and_spread(world: World) -> None:
@@ -120,7 +112,7 @@ async def test_replacing_is_told_to_the_others(world: World) -> None:
     assert [] == world.link.published
 
     await store.set(KEY, response(body=b"new"))
-    assert [("resync:backplane", b"replaced b'page=1'")] == world.link.published
+    assert [("resync:backplane", encode_message(Replaced(origin="me", key=key_bytes(KEY))))] == world.link.published
 
 
 async def test_what_was_under_way_during_a_drop_never_comes_back(world: World) -> None:
@@ -156,15 +148,15 @@ async def test_what_was_dropped_here_is_not_read_before_redis_knows(world: World
     """A drop that could not be delivered yet holds here, also for a read that was under way."""
     store = world.store()
     await store.set(KEY, response())
-    world.purges.undelivered.add(KEY)
+    world.ledger.post_keys([KEY], now=NOW)
     assert await store.get(KEY) is None
     assert 0 == world.link.gets
 
-    world.purges.undelivered.clear()
+    world.ledger.delivered(world.ledger.undelivered.batch(world.ledger.version), 1)
     world.link.hold = asyncio.Event()
     reading = asyncio.ensure_future(store.get(KEY))
     await asyncio.sleep(0)
-    world.purges.undelivered.add(KEY)
+    world.ledger.post_keys([KEY], now=NOW)
     world.link.hold.set()
     assert await reading is None
 

@@ -340,6 +340,35 @@ async def test_closing_writes_what_waits(world: World) -> None:
     assert 20 == len(world.link.values)
 
 
+async def test_written_waits_for_one_key(world: World) -> None:
+    """Who must know that a record reached Redis waits for that one, as often as it is set; or hears it never will."""
+    store = world.process()
+    await store.written(KEY)
+    world.link.hold = asyncio.Event()
+    await store.set(KEY, response(body=b"first"))
+    await settle()
+    await store.set(KEY, response(body=b"second"))
+    waiting = [asyncio.ensure_future(store.written(KEY)) for _ in range(3)]
+    await settle()
+    waiting[0].cancel()
+    assert [False, False] == [task.done() for task in waiting[1:]]
+    world.link.hold.set()
+    await asyncio.gather(*waiting[1:])
+    assert b"second" == body_of(await RedisStore(world.link, clock=lambda: NOW).get(KEY))
+
+    world.link.hold.clear()
+    for number in range(6):
+        await store.set(("k", number), response(("k", number)))
+    never = asyncio.ensure_future(store.written(("k", 5)))
+    await settle()
+    assert not never.done()
+    store.forget(("k", 5))
+    await never
+    world.link.hold.set()
+    await store.flush(1.0)
+    assert name_of(("k", 5)) not in world.link.values
+
+
 async def test_closing_waits_no_longer_than_it_may(world: World) -> None:
     """Of a Redis that does not answer, the end of the process takes no notice; what was lost is told."""
     store = world.process()

@@ -227,9 +227,17 @@ class Cache:
         """Note that *key* is cacheable after all."""
         self.passing.pop(hash(key), None)
 
-    async def keep_variant(self, primary: CacheKey, entry: StoredResponse) -> bool:
-        """Store *entry* under *primary*, by its `vary` and `variant`, beside the other variants (RFC 9111 §4.1)."""
+    async def keep_variant(self, primary: CacheKey, entry: StoredResponse, *, moment: int) -> bool:
+        """Store *entry* under *primary*, by its `vary` and `variant`, beside the other variants (RFC 9111 §4.1).
+
+        Not, and False, if *primary* was dropped after *moment* of `drops`, also while another tier is asked for them.
+        """
         record = await self.fetch(primary)
+        if self.dropped_since(primary, moment):
+            return False
+        # Another variant may have been stored meanwhile.
+        near = self.near(primary)
+        record = near if near is not None else record
         if not entry.vary and not entry.variant and not isinstance(record, Variants):
             entry.key = primary
             return await self.keep(primary, entry)
@@ -240,8 +248,7 @@ class Cache:
             generation, names, listed = f"{self._seed}{self._generation:x}", (), ()
         entry.key = key = variant_key(primary, generation, entry.vary, entry.variant)
         listed = (*(other for other in listed if other != key), key)
-        for surplus in listed[: max(0, len(listed) - self.options.max_variants)]:
-            await self._delete(surplus)
+        surplus = listed[: max(0, len(listed) - self.options.max_variants)]
         kept_until = max(entry.keep_until, record.keep_until if isinstance(record, Variants) else 0.0)
         lists = (entry.vary, *(other for other in names if other != entry.vary))
         # §4.1: a response with Vary is preferred to one that omits it, however recent.
@@ -254,7 +261,10 @@ class Cache:
             keep_until=kept_until,
             seen=entry.seen,
         )
-        return await self.keep(key, entry) and await self.keep(primary, index)
+        is_kept = await self.keep(key, entry) and await self.keep(primary, index)
+        for other in surplus:
+            await self._delete(other)
+        return is_kept
 
 
 def _url_key(url: str) -> CacheKey:

@@ -367,7 +367,7 @@ class Exchange:
         if void:
             self._not_stored("purged", entry.status)
             self.stored = None
-        elif await self.cache.keep_variant(self.key, entry):
+        elif await self.cache.keep_variant(self.key, entry, moment=self.moment):
             self.stored = entry
             if self.cache.emit is not None:
                 self.cache.emit(Stored(key=self.key, route=entry.route, lifetime=entry.lifetime, size=len(entry.body)))
@@ -419,7 +419,7 @@ class Exchange:
             # §4.1: what the update says it varies on selects from now on.
             entry.vary, entry.variant = plan.vary, self._variant(plan.vary)
         if not self._is_void():
-            await self.cache.keep_variant(self.key, entry)
+            await self.cache.keep_variant(self.key, entry, moment=self.moment)
         if self.cache.emit is not None:
             self.cache.emit(Refreshed(key=self.key, route=entry.route, validated=True))
         self.stored = entry

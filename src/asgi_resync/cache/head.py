@@ -35,7 +35,7 @@ def watch_head(
             )
             try:
                 if not cache.dropped_since(key, moment):
-                    await _update(cache, key, entry, headers, call, authorized=authorized)
+                    await _update(cache, key, entry, headers, call, moment=moment, authorized=authorized)
             except Exception as error:
                 cache.failed("head", error)
         await send(message)
@@ -44,7 +44,14 @@ def watch_head(
 
 
 async def _update(
-    cache: Cache, key: CacheKey, entry: StoredResponse, headers: RawHeaders, call: Call, *, authorized: bool
+    cache: Cache,
+    key: CacheKey,
+    entry: StoredResponse,
+    headers: RawHeaders,
+    call: Call,
+    *,
+    moment: int,
+    authorized: bool,
 ) -> None:
     if not describes(entry, headers, call.response_time):
         await cache.drop(key)
@@ -57,7 +64,7 @@ async def _update(
         # Nobody knows what the GET sent in the fields that it turns out to vary on.
         await cache.drop(key)
     elif isinstance(plan, Storable):
-        await cache.keep_variant(key, renewed)
+        await cache.keep_variant(key, renewed, moment=moment)
     elif plan.reason not in ("no-lifetime", "authorization"):
         # It takes back the permission to store. That this answer is not for others says nothing of what is stored.
         await cache.drop(key)

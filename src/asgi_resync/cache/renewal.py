@@ -35,4 +35,4 @@ async def renew_others(
         renewed, fields = freshened(entry, update, call)
         plan = judge(fields, call, has_authorization=authorized)
         if isinstance(plan, Storable) and plan.vary == entry.vary:
-            await cache.keep_variant(key, renewed)
+            await cache.keep_variant(key, renewed, moment=moment)

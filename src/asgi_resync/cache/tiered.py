@@ -198,6 +198,10 @@ class TieredStore:
         await self.memory.clear()
         await self._far.clear()
 
+    async def written(self, key: CacheKey) -> None:
+        """Wait until what was set under *key* is in *far*, or will not be. It has no deadline of its own."""
+        await self._writes.written(key)
+
     async def flush(self, timeout: float) -> None:
         """Wait up to *timeout* seconds until what was set is in *far*; what is not by then is dropped, and told."""
         await self._writes.flush(timeout)

@@ -36,6 +36,7 @@ class Writes:
         "_queue",
         "_tasks",
         "_tell",
+        "_waiters",
         "_writers",
         "_writing",
     )
@@ -52,6 +53,7 @@ class Writes:
         self._bytes = 0
         self._writing: dict[CacheKey, _Write] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._waiters: dict[CacheKey, list[asyncio.Future[None]]] = {}
 
     def waiting(self, key: CacheKey) -> Record | None:
         """Return the newest of what is to be written under *key*, or is being written."""
@@ -89,6 +91,8 @@ class Writes:
         record = self._queue.pop(key, None)
         if record is not None:
             self._bytes -= record.size
+            if key not in self._writing:
+                self._wake(key)
 
     def drop(self, key: CacheKey) -> None:
         """Do not write what waits under *key*, and delete what is being written once it is."""
@@ -100,8 +104,23 @@ class Writes:
         """Write nothing of what waits, and delete what is being written once it is."""
         for key in self._writing:
             self.drop(key)
-        self._queue.clear()
-        self._bytes = 0
+        self._unqueue_all()
+
+    def _unqueue_all(self) -> None:
+        for key in list(self._queue):
+            self._unqueue(key)
+
+    async def written(self, key: CacheKey) -> None:
+        """Wait until nothing of *key* waits to be written, or is being written, for as long as that takes."""
+        while key in self._queue or key in self._writing:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiters.setdefault(key, []).append(waiter)
+            await waiter
+
+    def _wake(self, key: CacheKey) -> None:
+        for waiter in self._waiters.pop(key, ()):
+            if not waiter.done():
+                waiter.set_result(None)
 
     async def flush(self, timeout: float) -> None:
         """Wait up to *timeout* seconds until all is written; what is not by then is dropped, and told."""
@@ -111,8 +130,7 @@ class Writes:
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=timeout)
         keys = list(self._queue)
-        self._queue.clear()
-        self._bytes = 0
+        self._unqueue_all()
         for task in late:
             task.cancel()
         if late:
@@ -136,6 +154,7 @@ class Writes:
             finally:
                 if self._writing.get(key) is write:
                     del self._writing[key]
+                    self._wake(key)
 
     def _next(self) -> CacheKey | None:
         """Return the key that has waited longest of those that are not being written."""

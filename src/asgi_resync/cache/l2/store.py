@@ -6,16 +6,17 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from ..._asgi import Clock
 from ...events import CacheKey, Event, Listener, RecordBroken, TierUnreachable, WriteDropped, guarded
 from ..entry import StoredResponse
 from ..store import Record
+from ..tags import PurgeLedger
 from .broken import Broken
 from .codec import decode_record, encode_record
 from .compression import is_available, is_worth_trying, pack
 from .expiry import lifetime_there, px_of
+from .messages import Replaced, encode_message
 from .names import Names, digest_of, key_bytes
 from .ports import Link, Unreachable
 from .scripts import DROP, REFUSED, TOMBSTONE_PX, WRITE
@@ -28,16 +29,6 @@ HEADROOM = 64 * 2**10
 """Bytes of a value besides its body."""
 
 
-class Purges(Protocol):
-    """What the store must know of purges. The cache's ledger knows it."""
-
-    def local_epoch(self, seen: int, tags: Sequence[str]) -> int:
-        """Return the epoch in this process of a response with *tags* whose app was asked under *seen*."""
-
-    def is_undelivered(self, key: CacheKey) -> bool:
-        """Return whether *key* was dropped here and Redis has not heard of it yet."""
-
-
 class RedisStore:
     """Keeps records in Redis by way of *link*, under names that begin with *prefix*.
 
@@ -47,8 +38,8 @@ class RedisStore:
     Bodies are packed with zstd where *compress*, Python can, and it saves a tenth; above *max_body* bytes they are
     neither written nor read.
 
-    *purges* tells what was purged meanwhile: without it, what another process purged by tag is served.
-    *replaced* makes the message that other processes get when a record takes the place of another.
+    *ledger* is the cache's: without it, what another process purged by tag is served. *origin* is the id by which
+    other processes know this one; if it has one, they are told when a record takes the place of another.
 
     Each call waits no longer than *link* does. What fails is a miss, and an event; nothing is raised. Times are in
     seconds.
@@ -66,8 +57,8 @@ class RedisStore:
         signing_keys: Sequence[str] = (),
         compress: bool = True,
         max_body: int = 4 * 2**20,
-        purges: Purges | None = None,
-        replaced: Callable[[CacheKey], bytes] | None = None,
+        ledger: PurgeLedger | None = None,
+        origin: str = "",
         clock: Clock = time.time,
         rng: Callable[[], float] = random.random,
         on_event: Listener | None = None,
@@ -79,8 +70,8 @@ class RedisStore:
         self._seal = Seal(signing_keys)
         self._compresses = compress and is_available
         self._max_body = max_body
-        self._purges = purges
-        self._replaced = replaced
+        self._ledger = ledger
+        self._origin = origin
         self._clock = clock
         self._rng = rng
         self._tell: Callable[[Event], None] | None = guarded(on_event) if on_event is not None else None
@@ -97,8 +88,8 @@ class RedisStore:
 
     async def read(self, key: CacheKey) -> Record | None:
         """Do what `get` does, but raise Unreachable where Redis does not say; it has been told then."""
-        purges = self._purges
-        if purges is not None and purges.is_undelivered(key):
+        ledger = self._ledger
+        if ledger is not None and ledger.undelivered.drops(key):
             return None
         try:
             raw_key = key_bytes(key)
@@ -122,12 +113,12 @@ class RedisStore:
             return None
         if record.keep_until <= self._clock():
             return None
-        if purges is not None:
+        if ledger is not None:
             # Again: it may have been dropped while Redis was asked.
-            if purges.is_undelivered(key):
+            if ledger.undelivered.drops(key):
                 return None
             if isinstance(record, StoredResponse):
-                record.epoch = purges.local_epoch(record.seen, record.tags)
+                record.epoch = ledger.local_epoch(record.seen, record.tags)
         return record
 
     async def set(self, key: CacheKey, record: Record) -> None:
@@ -157,7 +148,7 @@ class RedisStore:
         if len(value) > self._max_body + HEADROOM:
             self._dropped(key, "too-large")
             return
-        message = self._replaced(key) if self._replaced is not None else b""
+        message = encode_message(Replaced(origin=self._origin, key=raw_key)) if self._origin else b""
         names = (name, self._names.tombstone(digest))
         try:
             outcome = await self._link.script(WRITE, names, (value, px, record.seen, self._names.channel, message))
