@@ -7,7 +7,7 @@ waiter leaves without a trace.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Generic, Literal, TypeVar
 
 T = TypeVar("T")
@@ -27,7 +27,7 @@ class Flight(Generic[T]):
     """
 
     __slots__ = (
-        "_waiters", "attempt", "followers", "is_fallback", "is_sending", "loop", "result", "state", "terms",
+        "_waiters", "attempt", "followers", "is_fallback", "is_sending", "loop", "on_over", "result", "state", "terms",
     )  # fmt: skip
 
     def __init__(self, loop: asyncio.AbstractEventLoop, attempt: int = 1) -> None:
@@ -42,6 +42,8 @@ class Flight(Generic[T]):
         """Requests that follow it, whether they wait at this moment or are about to look again."""
         self.is_sending = False
         """True while the app waits for the leader's client to take a message."""
+        self.on_over: Callable[[], object] | None = None
+        """What to call once, at the moment its state is final."""
         self._waiters: dict[asyncio.Future[None], None] = {}
 
     async def change(self) -> None:
@@ -74,6 +76,9 @@ class Flight(Generic[T]):
 
     def _become(self, state: State) -> None:
         self.state = state
+        if state not in ("aloft", "decided") and self.on_over is not None:
+            on_over, self.on_over = self.on_over, None
+            on_over()
         if self._waiters:
             waiters, self._waiters = self._waiters, {}
             for waiter in waiters:

@@ -9,7 +9,8 @@ from typing import Literal, TypeAlias
 from .._asgi import ASGIApp, RawHeaders, Receive, Scope, Send
 from ..events import CacheKey, CacheMiss
 from .asking import ask
-from .cache import Cache
+from .cache import REFRESH_PAUSE, Cache
+from .claims import Claims
 from .entry import StoredResponse
 from .exchange import Exchange, Reason
 from .flight import MAX_ATTEMPTS, Flight, FlightKey
@@ -18,7 +19,7 @@ from .forward import adding, consume_target
 from .head import watch_head
 from .keys import UNKEYED, unkeyed_of, variant_of
 from .lead import flown, lead, shared_receive
-from .lookup import candidates_for, look_up
+from .lookup import Found, candidates_for, look_up
 from .policy.control import RequestControl, request_control
 from .policy.reuse import AskApp, Fresh, ServeStale, may_serve_if_error, reuse
 from .policy.validation import PRECONDITIONS
@@ -28,6 +29,7 @@ from .rules import Terms
 from .standby import call_with_standby
 from .status import forward_member
 from .tags import MarkedStale
+from .turn import claim_key, take_turn
 
 Special: TypeAlias = Mapping[bytes, bytes]
 """The request fields that change what may be done, by name."""
@@ -43,8 +45,26 @@ class Responder:
     """Answers one GET or HEAD, or a POST or QUERY whose body is in the key. Made per request, used once."""
 
     __slots__ = (
-        "_app", "_attempt", "_body", "_cache", "_conditional", "_control", "_epoch", "_forward", "_found_key",
-        "_headers", "_key", "_method", "_receive", "_replies", "_rule", "_scope", "_send", "_special", "_unkeyed",
+        "_app",
+        "_attempt",
+        "_body",
+        "_cache",
+        "_conditional",
+        "_control",
+        "_epoch",
+        "_forward",
+        "_found_key",
+        "_headers",
+        "_is_absent",
+        "_key",
+        "_method",
+        "_receive",
+        "_replies",
+        "_rule",
+        "_scope",
+        "_send",
+        "_special",
+        "_unkeyed",
     )  # fmt: skip
 
     def __init__(
@@ -76,6 +96,7 @@ class Responder:
         self._conditional = False
         self._forward = "uri-miss"
         self._attempt = 1
+        self._is_absent = False
         self._unkeyed = () if UNKEYED.isdisjoint(special) else unkeyed_of(self._headers)
         self._found_key: FlightKey = (key, (), self._unkeyed)
         self._replies = Replies(cache, key, self._method, self._headers, send)
@@ -92,10 +113,9 @@ class Responder:
                 if cache.options.honours_client:
                     self._control = directives
         now = cache.clock()
-        authorized = b"authorization" in self._special
-        found = await look_up(cache, self._key, self._headers, self._unkeyed, authorized=authorized)
+        found = await self._look_up()
         entry, marked = found.entry, found.marked_stale_at
-        self._forward, self._found_key = found.forward, found.flight_key
+        self._forward, self._found_key, self._is_absent = found.forward, found.flight_key, found.is_absent
         candidates: tuple[StoredResponse, ...] = ()
         fallback: StoredResponse | None = None
         if entry is not None:
@@ -136,6 +156,10 @@ class Responder:
             await self._ask(self._exchange(None, candidates, fallback), self._receive)
         else:
             await self._join(candidates, fallback)
+
+    async def _look_up(self) -> Found:
+        authorized = b"authorization" in self._special
+        return await look_up(self._cache, self._key, self._headers, self._unkeyed, authorized=authorized)
 
     async def _pass(self, send: Send, fallback: StoredResponse | None) -> None:
         """Call the app and keep nothing; *fallback* answers in place of an error."""
@@ -282,8 +306,7 @@ class Responder:
 
     async def _is_stored_meanwhile(self) -> bool:
         """Answer with what a successor has stored while this request waited, if anything."""
-        authorized = b"authorization" in self._special
-        found = await look_up(self._cache, self._key, self._headers, self._unkeyed, authorized=authorized)
+        found = await self._look_up()
         return found.entry is not None and await self._share(found.entry, is_fallback=False) == "answered"
 
     def _may_fall_back(self, entry: StoredResponse) -> bool:
@@ -322,8 +345,42 @@ class Responder:
         fallback: StoredResponse | None,
     ) -> None:
         exchange = self._exchange(flight, candidates, fallback)
-        call = self._ask(exchange, shared_receive(self._receive, flight))
+        receive = shared_receive(self._receive, flight)
+        if self._cache.claims is None:
+            call = self._ask(exchange, receive)
+        else:
+            call = self._ask_in_turn(self._cache.claims, key, flight, exchange, receive)
         await lead(self._cache, exchange, flight, self._send, flown(self._cache, key, flight, call))
+
+    async def _ask_in_turn(
+        self, claims: Claims, key: FlightKey, flight: Flight[StoredResponse], exchange: Exchange, receive: Receive
+    ) -> None:
+        """Call the app when it is this process's turn, or answer with what another process has stored meanwhile."""
+
+        def is_fresh(found: Found) -> bool:
+            if found.entry is None:
+                return False
+            now = self._cache.clock()
+            return isinstance(reuse(found.entry, now, self._control, marked_stale_at=found.marked_stale_at), Fresh)
+
+        turn = await take_turn(
+            claims, key, self._patience, is_absent=self._is_absent, look=self._look_up, fits=is_fresh
+        )
+        if isinstance(turn, StoredResponse):
+            exchange.stored = turn
+            flight.land(turn)
+            if exchange.delivery.client is not None:
+                await self._replies.collapsed(turn, self._forward, self._cache.clock())
+            return
+        if turn is None:
+            await self._ask(exchange, receive)
+            return
+        # At the moment it is clear how the call ends, not when the app has done what it does after its answer.
+        flight.on_over = lambda: turn.end(is_stored=flight.state == "landed" and not flight.is_fallback)
+        try:
+            await self._ask(exchange, receive)
+        finally:
+            turn.end(is_stored=exchange.stored is not None)
 
     def _refresh(self, entry: StoredResponse) -> None:
         """Ask the app in the background, unless somebody does already (RFC 5861 §3)."""
@@ -332,8 +389,19 @@ class Responder:
             return
         self._forward = "stale"
         key, flight = self._found_key, cache.flights.begin(self._found_key, loop)
-        cache.own(loop.create_task(flown(cache, key, flight, self._refreshed(entry, flight))))
+        cache.own(loop.create_task(flown(cache, key, flight, self._refreshed(key, entry, flight))))
 
-    async def _refreshed(self, entry: StoredResponse, flight: Flight[StoredResponse]) -> None:
+    async def _refreshed(self, key: FlightKey, entry: StoredResponse, flight: Flight[StoredResponse]) -> None:
+        claims = self._cache.claims
+        claim = None if claims is None else await claims.claim(claim_key(key), 0, is_absent=False)
+        if claims is not None and claim is None:
+            # Another process refreshes it, and will tell that it has.
+            entry.refresh_after = self._cache.clock() + REFRESH_PAUSE
+            flight.turn_back()
+            return
         exchange = self._exchange(flight, await self._candidates(entry), None, background=True)
-        await refresh(exchange, entry, self._app, self._scope, self._body)
+        try:
+            await refresh(exchange, entry, self._app, self._scope, self._body)
+        finally:
+            if claim is not None:
+                claim.end(is_stored=exchange.stored is not None)
