@@ -46,10 +46,12 @@ class Watched:
         return int(found[1])
 
     def failover(self) -> None:
-        """Let the sentinel make the replica the primary, and return once both know."""
+        """Let the sentinel make the replica the primary, and return once both are what they are to be."""
         until(lambda: self.sentinel.execute("SENTINEL", "FAILOVER", SERVICE), "the sentinel finds the replica good")
         until(lambda: self.primary_port() == self.replica.port, "the sentinel names the replica")
         until(lambda: self.replica.info("replication")["role"] == "master", "the replica is primary")
+        # The sentinel does this too, but takes ten seconds to look; and it would close the connections of clients.
+        self.primary.execute("REPLICAOF", "127.0.0.1", self.replica.port)
 
 
 @contextmanager
