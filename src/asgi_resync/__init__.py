@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from .breaker.limits import BreakerLimits
     from .cache.cache import Cache
     from .cache.entry import StoredResponse
+    from .cache.l2.store import RedisStore
     from .cache.marker import cache_for
     from .cache.memory import MemoryStore
     from .cache.middleware import CacheMiddleware
     from .cache.options import CacheOptions
     from .cache.rules import CacheRule
     from .cache.store import Store
+    from .cache.tiered import TieredStore
     from .client.budget import RetryBudget
     from .client.bulkhead import Bulkhead
     from .client.deadline import deadline
@@ -55,6 +57,7 @@ _HOMES = {
     "DeadlineExceeded": "errors",
     "MemoryStore": "cache.memory",
     "MissingExtra": "errors",
+    "RedisStore": "cache.l2.store",
     "Resync": "resync",
     "ResyncError": "errors",
     "RetryBudget": "client.budget",
@@ -64,6 +67,7 @@ _HOMES = {
     "SettingsError": "errors",
     "Store": "cache.store",
     "StoredResponse": "cache.entry",
+    "TieredStore": "cache.tiered",
     "Upstream": "upstream",
     "cache_for": "cache.marker",
     "deadline": "client.deadline",
@@ -84,6 +88,7 @@ __all__ = [
     "DeadlineExceeded",
     "MemoryStore",
     "MissingExtra",
+    "RedisStore",
     "Resync",
     "ResyncError",
     "RetryBudget",
@@ -93,6 +98,7 @@ __all__ = [
     "SettingsError",
     "Store",
     "StoredResponse",
+    "TieredStore",
     "Upstream",
     "cache_for",
     "deadline",

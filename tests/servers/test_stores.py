@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from redis.asyncio import Redis, RedisCluster
+from redis.asyncio import Redis
 from tests.contract.store_contract import KEY, NOW, StoreContract, facts, response
 from tests.servers.cluster import Cluster
-from tests.servers.links import PlainLink
+from tests.servers.linking import PATIENT
 from tests.servers.server import Server
 
 from asgi_resync.cache.entry import StoredResponse
@@ -26,12 +26,12 @@ NAME = Names("resync:").record(digest_of(key_bytes(KEY)))
 TOMBSTONE = Names("resync:").tombstone(digest_of(key_bytes(KEY)))
 
 
-def redis_store(link: PlainLink, *, signing_keys: tuple[str, ...] = ()) -> RedisStore:
-    return RedisStore(link, jitter=0.0, signing_keys=signing_keys, clock=lambda: NOW, origin="me")
+def redis_store(url: str, *, signing_keys: tuple[str, ...] = ()) -> RedisStore:
+    return RedisStore(url, timeout=PATIENT, jitter=0.0, signing_keys=signing_keys, clock=lambda: NOW, origin="me")
 
 
-def tiered_store(link: PlainLink) -> TieredStore:
-    return TieredStore(MemoryStore(max_record=2**20, clock=lambda: NOW), redis_store(link))
+def tiered_store(url: str) -> TieredStore:
+    return TieredStore(MemoryStore(max_record=2**20, clock=lambda: NOW), redis_store(url))
 
 
 class RemoteContract(StoreContract):
@@ -48,7 +48,7 @@ class RemoteContract(StoreContract):
 class TestRedisStore(RemoteContract):
     @pytest.fixture(params=[(), KEYS], ids=["checked", "signed"])
     async def store(self, request: pytest.FixtureRequest, server: Server) -> AsyncIterator[Store]:
-        store = redis_store(PlainLink(Redis.from_url(server.url)), signing_keys=request.param)
+        store = redis_store(server.url, signing_keys=request.param)
         yield store
         await store.aclose()
 
@@ -56,7 +56,7 @@ class TestRedisStore(RemoteContract):
 class TestTieredStore(RemoteContract):
     @pytest.fixture
     async def store(self, server: Server) -> AsyncIterator[Store]:
-        store = tiered_store(PlainLink(Redis.from_url(server.url)))
+        store = tiered_store(server.url)
         yield store
         await store.aclose()
 
@@ -64,7 +64,7 @@ class TestTieredStore(RemoteContract):
 class TestCluster(RemoteContract):
     @pytest.fixture
     async def store(self, cluster: Cluster) -> AsyncIterator[Store]:
-        store = redis_store(PlainLink(RedisCluster.from_url(cluster.url)))
+        store = redis_store(cluster.url.replace("redis://", "redis+cluster://"))
         yield store
         await store.aclose()
 
@@ -72,7 +72,7 @@ class TestCluster(RemoteContract):
 class TestTieredCluster(RemoteContract):
     @pytest.fixture
     async def store(self, cluster: Cluster) -> AsyncIterator[Store]:
-        store = tiered_store(PlainLink(RedisCluster.from_url(cluster.url)))
+        store = tiered_store(cluster.url.replace("redis://", "redis+cluster://"))
         yield store
         await store.aclose()
 
@@ -83,20 +83,20 @@ async def client(server: Server) -> AsyncIterator[Redis]:
         yield client
 
 
-async def test_redis_forgets_a_record_after_its_last_window(client: Redis) -> None:
+async def test_redis_forgets_a_record_after_its_last_window(server: Server, client: Redis) -> None:
     """The expiry that Redis has for it is the lifetime there and the longest window, in milliseconds."""
     record = response(lifetime=60)
     record.stale_if_error = 300
-    await redis_store(PlainLink(client)).set(KEY, record)
+    await redis_store(server.url).set(KEY, record)
 
     assert 359_000 < await client.pttl(NAME) <= 360_000
 
 
-async def test_a_dropped_key_takes_no_answer_that_was_under_way(client: Redis) -> None:
+async def test_a_dropped_key_takes_no_answer_that_was_under_way(server: Server, client: Redis) -> None:
     """The script that writes refuses what was asked for before the drop, to the microsecond of a real version."""
     version = 1_700_000_000_000_001
     told: list[Event] = []
-    store = RedisStore(PlainLink(client), jitter=0.0, clock=lambda: NOW, on_event=told.append)
+    store = RedisStore(server.url, timeout=PATIENT, jitter=0.0, clock=lambda: NOW, on_event=told.append)
     early, late = response(body=b"early"), response(body=b"late")
     early.seen, late.seen = version - 1, version
     await store.set(KEY, early)
@@ -113,9 +113,9 @@ async def test_a_dropped_key_takes_no_answer_that_was_under_way(client: Redis) -
     assert b"late" == found.body
 
 
-async def test_replacing_is_published(client: Redis) -> None:
+async def test_replacing_is_published(server: Server, client: Redis) -> None:
     """Who listens hears of what took the place of another, and of nothing else."""
-    store = redis_store(PlainLink(client))
+    store = redis_store(server.url)
     async with client.pubsub() as heard:
         await heard.subscribe("resync:backplane")
         await heard.get_message(timeout=5)
@@ -130,7 +130,7 @@ async def test_replacing_is_published(client: Redis) -> None:
 
 async def test_processes_share_what_one_of_them_stored(server: Server) -> None:
     """A record that one process set behind its response is what fifty concurrent gets of another find."""
-    one, other = (tiered_store(PlainLink(Redis.from_url(server.url))) for _ in range(2))
+    one, other = (tiered_store(server.url) for _ in range(2))
     await one.set(KEY, response())
     await one.flush(5.0)
     found = await asyncio.gather(*(other.get(KEY) for _ in range(50)))

@@ -26,6 +26,7 @@ from asgi_resync import (
     DeadlineExceeded,
     MemoryStore,
     MissingExtra,
+    RedisStore,
     Resync,
     ResyncError,
     RetryBudget,
@@ -35,6 +36,7 @@ from asgi_resync import (
     SettingsError,
     Store,
     StoredResponse,
+    TieredStore,
     Upstream,
     cache_for,
     deadline,
@@ -158,6 +160,13 @@ async def parts(store: Store, key: tuple[object, ...]) -> None:
     await cache.aclose(timeout=1.0)
     memory: Store = MemoryStore(shards=2, max_entries=10, max_bytes=10_000, on_event=on_event)
     assert_type(memory.is_remote, bool)
+    far = RedisStore(
+        "redis://localhost", prefix="app:", timeout=0.1, ttl=60, jitter=0.2, signing_keys=["k" * 16], on_event=on_event
+    )
+    tiered = TieredStore(MemoryStore(), far, near_ttl=10, queue_records=10, queue_bytes=1000, on_event=on_event)
+    await tiered.flush(1.0)
+    either: Sequence[Store] = (far, tiered)
+    Cache(either[0])
     record = await memory.get(key)
     if isinstance(record, StoredResponse):
         assert_type(record.body, bytes)

@@ -30,7 +30,6 @@ class Writes:
     __slots__ = (
         "_bytes",
         "_far",
-        "_is_closed",
         "_max_bytes",
         "_max_records",
         "_queue",

@@ -30,7 +30,7 @@ HEADROOM = 64 * 2**10
 
 
 class RedisStore:
-    """Keeps records in Redis by way of *link*, under names that begin with *prefix*.
+    """Keeps records in *redis*, a URL or a link, under names that begin with *prefix*.
 
     A response is fresh there for *ttl* seconds at most, less a random share of up to *jitter*, and kept for its longest
     stale window after that. With *signing_keys* values are signed with the first of them, and those that none of them
@@ -41,16 +41,18 @@ class RedisStore:
     *ledger* is the cache's: without it, what another process purged by tag is served. *origin* is the id by which
     other processes know this one; if it has one, they are told when a record takes the place of another.
 
-    Each call waits no longer than *link* does. What fails is a miss, and an event; nothing is raised. Times are in
-    seconds.
+    Each call waits for Redis no longer than *timeout* seconds; a link that is given has a deadline of its own. What
+    fails is a miss, and an event; nothing is raised, but SettingsError for a URL that cannot be used. Times are in
+    seconds. Making one connects to nothing.
     """
 
     is_remote = True
 
     def __init__(
         self,
-        link: Link,
+        redis: str | Link,
         *,
+        timeout: float = 0.05,
         prefix: str = "resync:",
         ttl: float = 600.0,
         jitter: float = 0.1,
@@ -63,7 +65,7 @@ class RedisStore:
         rng: Callable[[], float] = random.random,
         on_event: Listener | None = None,
     ) -> None:
-        self._link = link
+        self._link = redis if not isinstance(redis, str) else _link_to(redis, timeout)
         self._names = Names(prefix)
         self._ttl = ttl
         self._jitter = jitter
@@ -210,3 +212,9 @@ class RedisStore:
     def _unreachable(self, operation: str, error: Unreachable) -> None:
         if self._tell is not None:
             self._tell(TierUnreachable(operation=operation, cause=error.cause))
+
+
+def _link_to(url: str, timeout: float) -> Link:
+    from .link import RedisLink  # It loads redis-py, which an app without Redis need not pay for.
+
+    return RedisLink(url, deadline=timeout)
