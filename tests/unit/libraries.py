@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 from collections.abc import Callable
 from types import ModuleType
@@ -130,3 +131,12 @@ class ToyPermit:
         self.settled = True
         self.breaker.booked.append(what)
         self.breaker.after(self.breaker)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let other tasks run until *condition* holds."""
+    for _ in range(100_000):
+        if condition():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("it never came to that")

@@ -6,6 +6,7 @@ It never repeats anything. What it books outlives it where the response has a bo
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Awaitable
 from typing import TypeVar
 
@@ -32,8 +33,10 @@ class Booking:
 
     async def enter(self, bulkhead: Bulkhead) -> None:
         """Take a place in *bulkhead*. Raises BulkheadFull, or the library's timeout if the deadline comes first."""
+        started, self.started = self.started, 0.0  # Time in our own queue is not the upstream's.
         await self.bounded(bulkhead.enter())
         self._bulkhead = bulkhead
+        self.started = self.limit.remaining() if self.limit is not None else started
 
     def succeed(self) -> None:
         """Book that all of the answer came, unless the answer itself was booked as a failure."""
@@ -57,7 +60,7 @@ class Booking:
 
     async def bounded(self, work: Awaitable[T]) -> T:
         """Return what *work* gives, or raise the library's own timeout once the deadline has passed."""
-        if self.limit is None:
+        if self.limit is None or self.limit.expires == math.inf:
             return await work
         scope = asyncio.timeout(max(0.0, self.limit.remaining()))
         try:

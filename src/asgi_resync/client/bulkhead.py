@@ -46,7 +46,7 @@ class Bulkhead:
             if turn.done() and not turn.cancelled():
                 # The place was given in the moment we were cancelled: it goes to the next.
                 self.leave()
-            else:
+            elif turn in self._waiting:
                 self._waiting.remove(turn)
             raise
 

@@ -114,6 +114,7 @@ class Core(abc.ABC, Generic[RequestT, ResponseT]):
             raise
         if guards.breaker is not None and guards.breaker.is_failed_status(response.status_code):
             booking.refuse(response.status_code)
+        booking.limit = current.get()  # The policy's own timeout ends where the response begins.
         self._observe(response, booking)
         return response
 
