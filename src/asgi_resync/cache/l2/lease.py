@@ -74,7 +74,7 @@ class Leases:
         self._encode = encode
         self._written = written
         self._numbers = count()
-        self._waiting: dict[bytes, set[asyncio.Future[None]]] = {}
+        self._waiting: dict[CacheKey, set[asyncio.Future[None]]] = {}
         self._ending: set[asyncio.Task[None]] = set()
 
     async def claim(self, key: CacheKey, patience: float | None, *, is_absent: bool) -> Claim | None:
@@ -87,7 +87,7 @@ class Leases:
         until = loop.time() + (self._seconds if patience is None else min(patience, self._seconds))
         # Before Redis is asked, lest the lease end between its answer and our waiting.
         ended: asyncio.Future[None] = loop.create_future()
-        self._waiting.setdefault(raw, set()).add(ended)
+        self._waiting.setdefault(key, set()).add(ended)
         try:
             while True:
                 arguments = (token, max(1, round(self._seconds * 1000)), int(is_absent))
@@ -112,13 +112,13 @@ class Leases:
                 if ended.done():
                     return None
         finally:
-            waiting = self._waiting[raw]
+            waiting = self._waiting[key]
             waiting.discard(ended)
             if not waiting:
-                del self._waiting[raw]
+                del self._waiting[key]
 
-    def woken(self, key: bytes) -> None:
-        """Wake those who wait for the lease on the key whose `key_bytes` are *key*: it has ended."""
+    def woken(self, key: CacheKey) -> None:
+        """Wake those who wait for the lease on *key*: it has ended."""
         for ended in list(self._waiting.get(key, ())):
             if not ended.done():
                 ended.get_loop().call_soon_threadsafe(_wake, ended)
