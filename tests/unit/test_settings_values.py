@@ -116,7 +116,15 @@ def test_choices_are_read_in_any_case_and_texts_as_they_are() -> None:
     assert parse("text", "Honour") == "Honour"
 
 
-@pytest.mark.parametrize("url", ["redis://localhost", "https://[::1]:31116/twsd", "unix:///run/redis.sock"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://localhost",
+        "https://[::1]:31116/twsd",
+        "unix:///run/redis.sock",
+        "redis+sentinel://:p@a:26379,b,[::1]:7/service/0",
+    ],
+)
 def test_urls_name_a_host_or_a_socket(url: str) -> None:
     """What can be connected to is a URL."""
 
@@ -126,7 +134,7 @@ def test_urls_name_a_host_or_a_socket(url: str) -> None:
 @pytest.mark.parametrize(
     "url",
     ["", "localhost:6379", "http://", "http:///x", "http://h:0", "http://h:99999", "http://h:x", "http://[::1", "unix://",
-     "http://h/a b", "http://h/\n"],
+     "http://h/a b", "http://h/\n", "redis://a:1,b:2", "redis+cluster://a,", "redis+cluster://a:1,b:0"],
 )  # fmt: skip
 def test_what_cannot_be_connected_to_is_no_url(url: str) -> None:
     """A URL without a host, or with an impossible port, is refused before anything starts."""

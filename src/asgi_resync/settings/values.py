@@ -81,10 +81,16 @@ def parse_flag(text: str) -> bool:
 
 
 def check_url(text: str) -> None:
-    """ValueError unless *text* is a URL that names a host with a usable port, or a path (`unix:///run/redis.sock`)."""
+    """ValueError unless *text* is a URL that names a host with a usable port, or a path (`unix:///run/redis.sock`).
+
+    Schemes with a `+`, as redis+sentinel, may name several hosts.
+    """
     parts = urlsplit(text)
-    if parts.port == 0 or not (parts.hostname or (parts.scheme == "unix" and parts.path)):
-        raise ValueError("no host")
+    hosts = parts.netloc.rpartition("@")[2]
+    for host in hosts.split(",") if "+" in parts.scheme else [hosts]:
+        one = urlsplit(f"//{host}")
+        if one.port == 0 or not (one.hostname or (parts.scheme == "unix" and parts.path)):
+            raise ValueError("no host")
     if not text.isprintable() or " " in text:
         raise ValueError("not printable")
 
