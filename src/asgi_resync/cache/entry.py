@@ -21,9 +21,14 @@ def weigh(part: object) -> int:
 
     Clients choose what stands in keys and variants, so what this overlooks they could make us hold for nothing.
     """
-    if isinstance(part, tuple):
-        return 64 + sum(map(weigh, part)) if part else 0
-    return getsizeof(part) + 16  # A slot, and half of what the allocator rounds up.
+    if not isinstance(part, tuple):
+        return getsizeof(part) + 16  # A slot, and half of what the allocator rounds up.
+    if not part:
+        return 0
+    weight = 64
+    for inner in part:
+        weight += weigh(inner) if isinstance(inner, tuple) else getsizeof(inner) + 16
+    return weight
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -89,13 +94,8 @@ class StoredResponse:
         # An entry that must always be validated is never fresh, which spares the hit a question.
         self.fresh_until = -math.inf if self.always_validate else fresh_until
         self.keep_until = fresh_until + max(self.stale_while_revalidate, self.stale_if_error, self.keep)
-        self.size = (
-            OVERHEAD
-            + len(self.body)
-            + sum(len(name) + len(value) + 144 for name, value in self.headers)
-            + sum(len(name) + len(value) + 144 for name, value in self.hidden)
-            + weigh(self.key)
-            + weigh(self.vary)
-            + weigh(self.variant)
-            + weigh(self.tags)
-        )
+        size = OVERHEAD + len(self.body) + weigh(self.key) + weigh(self.vary) + weigh(self.variant) + weigh(self.tags)
+        for lines in (self.headers, self.hidden):
+            for name, value in lines:
+                size += len(name) + len(value) + 144
+        self.size = size
