@@ -29,8 +29,10 @@ if TYPE_CHECKING:
     from .client.deadline import deadline
     from .client.schedule import RetryPolicy
     from .client.transport import retrying_transport
+    from .client.tws import TWS
     from .errors import (
         AlreadyWrapped,
+        BadAnswer,
         BreakerOpen,
         BulkheadFull,
         DeadlineExceeded,
@@ -44,7 +46,9 @@ if TYPE_CHECKING:
     from .upstream import Upstream
 
 _HOMES = {
+    "TWS": "client.tws",
     "AlreadyWrapped": "errors",
+    "BadAnswer": "errors",
     "Breaker": "breaker.breaker",
     "BreakerLimits": "breaker.limits",
     "BreakerOpen": "errors",
@@ -75,7 +79,9 @@ _HOMES = {
 }
 
 __all__ = [
+    "TWS",
     "AlreadyWrapped",
+    "BadAnswer",
     "Breaker",
     "BreakerLimits",
     "BreakerOpen",

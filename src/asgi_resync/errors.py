@@ -8,6 +8,7 @@ ResyncError
 ├── StoreClosed        a store was used after it was closed
 ├── BreakerOpen        an upstream was not called, since its breaker is open
 ├── DeadlineExceeded   the time that `deadline` or a RetryPolicy gave was over before an upstream had answered
+├── BadAnswer          an upstream answered well by its status, and with something that cannot be read
 └── BulkheadFull       an upstream has as many calls in flight, and as many waiting, as it may have
 """
 
@@ -111,6 +112,9 @@ class DeadlineExceeded(ResyncError, TimeoutError):
         self.seconds = seconds
         super().__init__(f"{upstream or 'The upstream'} has not answered within the {seconds:g} s that there were.")
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.upstream, self.seconds)
+
 
 class BulkheadFull(ResyncError):
     """A call was refused at once, as `limit` were in flight to `upstream` and `waiting` were waiting for their turn."""
@@ -123,3 +127,18 @@ class BulkheadFull(ResyncError):
             f"{upstream or 'The upstream'} has {limit} calls in flight and {waiting} waiting, which is all it may "
             "have. It is slower than it is asked; a larger limit helps only if it can bear more."
         )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.upstream, self.limit, self.waiting)
+
+
+class BadAnswer(ResyncError, ValueError):
+    """An answer to `call` that is not of the documented shape: malformed, cut off, empty, or another document."""
+
+    def __init__(self, call: str, reason: str) -> None:
+        self.call = call
+        self.reason = reason
+        super().__init__(f"The answer to {call} cannot be read: {reason}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.call, self.reason)

@@ -13,7 +13,9 @@ import httpx2
 
 import asgi_resync
 from asgi_resync import (
+    TWS,
     AlreadyWrapped,
+    BadAnswer,
     Breaker,
     BreakerLimits,
     BreakerOpen,
@@ -45,7 +47,7 @@ from asgi_resync import (
 )
 from asgi_resync._asgi import Receive, Scope, Send
 from asgi_resync.errors import SettingProblem
-from asgi_resync.testing import ManualClock, Reply, Request, Response, ScriptedApp, request
+from asgi_resync.testing import FakeTWS, Fault, ManualClock, Reply, Request, Response, ScriptedApp, request
 
 
 async def plain_app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -210,6 +212,8 @@ def errors(error: ResyncError) -> Sequence[SettingProblem]:
         case DeadlineExceeded():
             assert_type(error.seconds, float)
             assert_type(error.upstream, str)
+        case BadAnswer():
+            assert_type(error.reason, str)
         case BulkheadFull():
             assert_type(error.limit, int)
     return ()
@@ -273,6 +277,14 @@ async def clients(on_event: events.Listener) -> None:
         breaker=Breaker("tws"),
         on_event=on_event,
     )
+    async with httpx2.AsyncClient(base_url="https://tws.example:31116/twsd/") as engine:
+        tws = TWS(engine)
+        jobs = await tws.jobs("*", stream="NIGHTLY", workstation="FTA1", columns=["name"], how_many=50)
+        assert_type(jobs[0].status.internal_status, str)
+        assert_type(await tws.job_log(jobs[0].id), str)
+        await tws.act(jobs[0].id, "rerun")
+    async with httpx.AsyncClient() as old_engine:
+        assert_type((await TWS(old_engine).workstations())[0].name, str)
     with deadline(2.0) as limit:
         assert_type(limit.remaining(), float)
         async with httpx2.AsyncClient(transport=transport) as client:
@@ -294,6 +306,14 @@ async def aids() -> None:
     assert_type(response.values("set-cookie"), list[str])
     assert_type(app.requests, list[Request])
     await app.until_called()
+    fake = FakeTWS(user="u", password="p", token="t", clock=clock)
+    fake.fail(status=503, retry_after=2, times=3, path="/plan/*")
+    fake.fail(Fault(hang=True))
+    fake.heal()
+    async with fake.serve() as server:
+        assert_type(server.url, str)
+        await server.refuse()
+    assert_type(fake.calls["GET /plan/current"], int)
 
 
 assert_type(asgi_resync.__version__, str)

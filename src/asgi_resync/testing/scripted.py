@@ -1,4 +1,4 @@
-"""Public aids for testing apps behind the cache: a clock to turn by hand, an app that plays a script, and requests.
+"""A clock to turn by hand, an app that plays a script, and requests: for testing apps behind the cache.
 
 None of it sleeps, patches or needs a server, and it knows no test framework.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 from urllib.parse import unquote
 
-from ._asgi import ASGIApp, Message, Receive, Scope, Send
+from .._asgi import ASGIApp, Message, Receive, Scope, Send
 
 Text: TypeAlias = str | bytes
 Headers: TypeAlias = Mapping[str, str] | Iterable[tuple[Text, Text]]
