@@ -106,7 +106,6 @@ class Turn:
         if looks:
             self._timer = self._loop.call_soon(self._due, looks - 1)
             return
-        self.is_open = False
         for call in self.calls:
             if not call.future.done():
                 call.future.set_exception(Unreachable("TimeoutError"))
@@ -117,6 +116,7 @@ class Turn:
 
     def _end(self) -> None:
         """Book the outcome, once."""
+        self.is_open = False
         self._timer.cancel()
         permit, self._permit = self._permit, None
         if permit is None:

@@ -41,6 +41,8 @@ class Lane:
         self.is_connected = False
         self.is_late = False
         """Whether it owes a reply whose deadline is over. It gets no calls until it has caught up."""
+        self.since = loop.time()
+        """When it began to connect, in seconds of the loop's clock."""
         self._loop = loop
         self._keeper = keeper
         self._open_wire = open_wire

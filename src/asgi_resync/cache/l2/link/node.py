@@ -109,8 +109,8 @@ class Node:
 
     def refused(self, lane: Lane, call: Call, error: ResponseError) -> bool:
         """See `Keeper`."""
-        if isinstance(error, ReadOnlyError) and lane in self._lanes:
-            # The primary became a replica. Who is primary now is found by connecting again.
+        if isinstance(error, ReadOnlyError) and lane in self._lanes and self._loop.time() - lane.since > CATCH_UP:
+            # The primary became a replica. Who is primary now is found by connecting again, but not with every write.
             self._lanes.remove(lane)
             lane.retire()
         return self._router.redirected(self, call, error)

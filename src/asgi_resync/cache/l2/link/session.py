@@ -108,6 +108,8 @@ class Session:
 
     def redirected(self, node: Node, call: Call, error: ResponseError) -> bool:
         """See `Router`."""
+        if self.is_closed:
+            return False
         if isinstance(error, NoScriptError) and call.fallback is not None:
             call.packed, call.fallback = call.fallback, None
             node.send(call)
