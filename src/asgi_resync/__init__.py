@@ -13,7 +13,10 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from . import events
     from .breaker.breaker import Breaker
+    from .breaker.fallback import Fallback
     from .breaker.limits import BreakerLimits
+    from .breaker.middleware import BreakerMiddleware
+    from .breaker.rules import BreakerRule
     from .cache.cache import Cache
     from .cache.entry import StoredResponse
     from .cache.l2.store import RedisStore
@@ -43,7 +46,7 @@ if TYPE_CHECKING:
     )
     from .resync import Resync
     from .settings import Settings
-    from .upstream import Upstream
+    from .upstream import Upstream, Upstreams
 
 _HOMES = {
     "TWS": "client.tws",
@@ -51,14 +54,17 @@ _HOMES = {
     "BadAnswer": "errors",
     "Breaker": "breaker.breaker",
     "BreakerLimits": "breaker.limits",
+    "BreakerMiddleware": "breaker.middleware",
     "BreakerOpen": "errors",
     "Bulkhead": "client.bulkhead",
     "BulkheadFull": "errors",
+    "BreakerRule": "breaker.rules",
     "Cache": "cache.cache",
     "CacheMiddleware": "cache.middleware",
     "CacheOptions": "cache.options",
     "CacheRule": "cache.rules",
     "DeadlineExceeded": "errors",
+    "Fallback": "breaker.fallback",
     "MemoryStore": "cache.memory",
     "MissingExtra": "errors",
     "RedisStore": "cache.l2.store",
@@ -73,6 +79,7 @@ _HOMES = {
     "StoredResponse": "cache.entry",
     "TieredStore": "cache.tiered",
     "Upstream": "upstream",
+    "Upstreams": "upstream",
     "cache_for": "cache.marker",
     "deadline": "client.deadline",
     "retrying_transport": "client.transport",
@@ -84,7 +91,9 @@ __all__ = [
     "BadAnswer",
     "Breaker",
     "BreakerLimits",
+    "BreakerMiddleware",
     "BreakerOpen",
+    "BreakerRule",
     "Bulkhead",
     "BulkheadFull",
     "Cache",
@@ -92,6 +101,7 @@ __all__ = [
     "CacheOptions",
     "CacheRule",
     "DeadlineExceeded",
+    "Fallback",
     "MemoryStore",
     "MissingExtra",
     "RedisStore",
@@ -106,6 +116,7 @@ __all__ = [
     "StoredResponse",
     "TieredStore",
     "Upstream",
+    "Upstreams",
     "cache_for",
     "deadline",
     "events",

@@ -225,6 +225,17 @@ class RetryBudgetSpent(UpstreamEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DegradedAnswer(UpstreamEvent):
+    """A request was answered for want of an upstream; `by` is `fallback` or `refusal` (503).
+
+    `route` is the pattern of the rule that applied, or "".
+    """
+
+    route: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InternalFailure(Event):
     """The library failed at `where` and stepped aside; the request went on to the app."""
 

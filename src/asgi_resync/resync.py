@@ -7,14 +7,15 @@ import contextlib
 import difflib
 import inspect
 import logging
-import re
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
-from types import MappingProxyType
+from dataclasses import replace
 from typing import Any
 
 from ._asgi import AnyASGIApp, Clock, Receive, Scope, Send
+from .breaker.middleware import BreakerMiddleware
+from .breaker.rules import BreakerRule
 from .cache.cache import Cache
 from .cache.memory import MemoryStore
 from .cache.middleware import CacheMiddleware
@@ -25,14 +26,13 @@ from .errors import AlreadyWrapped, RuleError
 from .events import Listener, guarded
 from .resources.lifespan import LifespanResponder
 from .settings import Settings
-from .upstream import Upstream
+from .settings.upstreams import configured
+from .upstream import Upstream, Upstreams
 
 HEADROOM = 64 * 1024
 """Bytes that a record may weigh beside its body: the memory store makes its shards large enough for that."""
 
 _log = logging.getLogger("asgi_resync")
-
-KNOWN_UPSTREAMS = ("redis", "tws")
 
 
 def cache_options(settings: Settings) -> CacheOptions:
@@ -61,8 +61,13 @@ class Resync:
     """Everything the library does, for one process: `app = resync(app)` wraps any ASGI app.
 
     *settings* default to those without any environment; `from_env` reads it. *rules* say what is cached where the
-    responses do not; *upstreams* are what rules may name. *on_event* is called with each event, on the event loop.
-    *clock* gives seconds since the epoch. Making one does no I/O and binds to no loop, and several do not meet.
+    responses do not, and which routes need which upstreams: a CacheRule that names some makes its routes critical,
+    unless a BreakerRule says otherwise. *upstreams* are what rules may name. *on_event* is called with each event, on
+    the event loop. *clock* gives seconds since the epoch; breakers go by it too if it is not the system's, and
+    otherwise by a monotonic one. Making one does no I/O and binds to no loop, and several do not meet.
+
+    `upstreams` has those given, those of the settings, `redis` and `tws`, each with its breaker. Requests go through
+    the breakers where *upstreams* or a rule names one.
 
     Raises RuleError for arguments of the wrong kind, and for a rule that names an upstream which is neither in
     *upstreams* nor in the settings, `redis` and `tws` aside: these two are always known.
@@ -72,7 +77,7 @@ class Resync:
         self,
         settings: Settings | None = None,
         *,
-        rules: Iterable[CacheRule] = (),
+        rules: Iterable[CacheRule | BreakerRule] = (),
         upstreams: Iterable[Upstream] = (),
         on_event: Listener | None = None,
         clock: Clock = time.time,
@@ -82,14 +87,21 @@ class Resync:
         listener: object = on_event
         if listener is not None and (not callable(listener) or inspect.iscoroutinefunction(listener)):
             raise RuleError("on_event", listener, "give a function of one event that is not async")
-        if isinstance(rules, CacheRule):
+        if isinstance(rules, (CacheRule, BreakerRule)):
             raise RuleError("rules", rules, "give a list, such as [CacheRule('/plan', ttl=10)]")
         self.settings = settings if settings is not None else Settings()
-        self.rules = tuple(rules)
-        self.upstreams: Mapping[str, Upstream] = MappingProxyType(_by_name(upstreams))
-        known = {*self.upstreams, *self.settings.upstreams, *KNOWN_UPSTREAMS}
-        for rule in self.rules:
-            _check_rule(rule, known)
+        given = _by_name(upstreams)
+        all_rules = tuple(rules)
+        self.upstreams = Upstreams(configured(given, self.settings, on_event=on_event, clock=clock))
+        for rule in all_rules:
+            _check_rule(rule, self.upstreams)
+        self.rules = tuple(rule for rule in all_rules if isinstance(rule, CacheRule))
+        self.breaker_rules = (
+            *(_named(rule, self.upstreams) for rule in all_rules if isinstance(rule, BreakerRule)),
+            *(_of_cached(rule, self.upstreams) for rule in self.rules if rule.upstreams),
+        )
+        self._is_guarding = bool(given or self.breaker_rules)
+        self._on_event = on_event
         if self.settings.redis.url is not None:
             _log.warning("RESYNC_REDIS_URL is set; this version has no L2 yet, each process caches for itself.")
         cache = self.settings.cache
@@ -111,7 +123,7 @@ class Resync:
         cls,
         environ: Mapping[str, str] | None = None,
         *,
-        rules: Iterable[CacheRule] = (),
+        rules: Iterable[CacheRule | BreakerRule] = (),
         upstreams: Iterable[Upstream] = (),
         on_event: Listener | None = None,
         clock: Clock = time.time,
@@ -134,15 +146,21 @@ class Resync:
         while isinstance(inner, ResyncApp):
             if inner.resync is self:
                 raise AlreadyWrapped
-            inner = inner.app
+            inner = inner.wrapped
         return ResyncApp(self, app)
 
     def middleware(self, app: AnyASGIApp) -> AnyASGIApp:
-        """Return *app* with the cache around it: for `Litestar(middleware=[resync.middleware])` and its like.
+        """Return *app* with breakers and cache around it: for `Litestar(middleware=[resync.middleware])` and its like.
 
         It serves without being started; combine it with `resync.lifespan`, which sweeps and stops in order.
         """
-        return CacheMiddleware(app, cache=self.cache, rules=self.rules)
+        return CacheMiddleware(self.guarded(app), cache=self.cache, rules=self.rules)
+
+    def guarded(self, app: AnyASGIApp) -> AnyASGIApp:
+        """Return *app* with the breakers of its upstreams around it, and nothing else; *app* itself if it has none."""
+        if not self._is_guarding:
+            return app
+        return BreakerMiddleware(app, upstreams=self.upstreams, rules=self.breaker_rules, on_event=self._on_event)
 
     def lifespan(self, app: object = None) -> AbstractAsyncContextManager[None]:
         """Return the context manager to give to a framework: `FastAPI(lifespan=resync.lifespan)`."""
@@ -209,16 +227,17 @@ class ResyncApp(CacheMiddleware):
     """An app with a Resync around it. It answers lifespan itself where the app does not."""
 
     def __init__(self, resync: Resync, app: AnyASGIApp) -> None:
-        super().__init__(app, cache=resync.cache, rules=resync.rules)
+        super().__init__(resync.guarded(app), cache=resync.cache, rules=resync.rules)
+        self.wrapped = app
         self.resync = resync
 
     async def other_scope(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run this Resync around the app's lifespan; pass anything else on."""
         if scope["type"] != "lifespan":
-            await self.app(scope, receive, send)
+            await self.wrapped(scope, receive, send)
             return
         lifespan = LifespanResponder(
-            self.app, start=self.resync.start, stop=self.resync.stop, on_unsupported=self._unsupported
+            self.wrapped, start=self.resync.start, stop=self.resync.stop, on_unsupported=self._unsupported
         )
         await lifespan(scope, receive, send)
 
@@ -227,10 +246,10 @@ class ResyncApp(CacheMiddleware):
             self.resync.cache.failed("the app's lifespan", error)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the app has
-        if name == "app":
+        if name == "wrapped":
             # Asked before it is set, as by copy and pickle.
             raise AttributeError(name)
-        return getattr(self.app, name)
+        return getattr(self.wrapped, name)
 
 
 def _asyncio_loop() -> asyncio.AbstractEventLoop | None:
@@ -251,11 +270,20 @@ def _by_name(upstreams: Iterable[Upstream]) -> dict[str, Upstream]:
     return found
 
 
-def _check_rule(rule: object, known: set[str]) -> None:
-    if not isinstance(rule, CacheRule):
+def _named(rule: BreakerRule, upstreams: Upstreams) -> BreakerRule:
+    return replace(rule, upstreams=tuple(upstreams[name].name for name in rule.upstreams))
+
+
+def _of_cached(rule: CacheRule, upstreams: Upstreams) -> BreakerRule:
+    names = tuple(upstreams[name].name for name in rule.upstreams)
+    return BreakerRule(rule.pattern, upstreams=names, methods=tuple(rule.methods))
+
+
+def _check_rule(rule: object, known: Upstreams) -> None:
+    if not isinstance(rule, (CacheRule, BreakerRule)):
         raise RuleError("rules", rule, "give a list of CacheRule, such as [CacheRule('/plan', ttl=10)]")
     for name in rule.upstreams:
-        if name not in known and re.sub(r"[^a-z0-9]", "_", name.lower()) not in known:
+        if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]!r}? Otherwise" if near else "no upstream has this name;"
             raise RuleError("upstreams", name, f"{hint} add Upstream({name!r}) to upstreams")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from asgi_resync import CacheRule, Resync, Settings
+from asgi_resync import BreakerLimits, BreakerRule, CacheRule, Resync, Settings, Upstream
 from asgi_resync._asgi import ASGIApp, Message, Receive, Scope, Send
 
 Wrap: TypeAlias = Callable[[ASGIApp], ASGIApp]
@@ -34,6 +34,12 @@ def with_opt_in(app: ASGIApp) -> ASGIApp:
     return Resync(Settings())(opting_in(app))
 
 
+def with_breaker(app: ASGIApp) -> ASGIApp:
+    """Wrap *app* where every path needs an upstream, whose breaker no number of failures opens."""
+    tws = Upstream("tws", limits=BreakerLimits(fail_max=1_000_000, failure_rate=None))
+    return Resync(Settings(), rules=[BreakerRule("/{rest:path}", upstreams=["tws"])], upstreams=[tws])(app)
+
+
 def opting_in(app: ASGIApp) -> ASGIApp:
     """Return *app* with one more line, `OPT_IN`, at the end of each response's header."""
 
@@ -53,4 +59,5 @@ WRAPPINGS: dict[str, Wrap] = {
     "no rules": without_rules,
     "rule": with_rule,
     "opt-in": with_opt_in,
+    "breaker": with_breaker,
 }

@@ -18,7 +18,9 @@ from asgi_resync import (
     BadAnswer,
     Breaker,
     BreakerLimits,
+    BreakerMiddleware,
     BreakerOpen,
+    BreakerRule,
     Bulkhead,
     BulkheadFull,
     Cache,
@@ -26,6 +28,7 @@ from asgi_resync import (
     CacheOptions,
     CacheRule,
     DeadlineExceeded,
+    Fallback,
     MemoryStore,
     MissingExtra,
     RedisStore,
@@ -40,6 +43,7 @@ from asgi_resync import (
     StoredResponse,
     TieredStore,
     Upstream,
+    Upstreams,
     cache_for,
     deadline,
     events,
@@ -91,6 +95,9 @@ def on_event(event: events.Event) -> None:
             assert_type(event.row, int)
         case events.UpstreamRefused():
             assert_type(event.retry_after, float)
+        case events.DegradedAnswer():
+            assert_type(event.route, str)
+            assert_type(event.by, str)
         case events.UpstreamRecovered():
             assert_type(event.upstream, str)
         case events.RetryScheduled():
@@ -292,6 +299,32 @@ async def clients(on_event: events.Listener) -> None:
     async with httpx.AsyncClient(transport=retrying_transport(httpx.AsyncHTTPTransport())) as other:
         await other.get("http://tws.example/")
     httpx2.AsyncClient(transport=retrying_transport())
+
+
+async def outages(resync: Resync) -> None:
+    """Upstreams with what stands in for them, rules for the routes that need them, and purgatory's API."""
+    tws = Upstream(
+        "tws",
+        fallback=Fallback(content={"status": "unknown"}, status=203, headers={"x-from": "fallback"}),
+        url="https://tws.example:31116",
+        limits=BreakerLimits(fail_max=3),
+        is_failure=lambda error: isinstance(error, OSError),
+        is_failed_status=lambda status: status >= 500,
+    )
+    rules = [
+        BreakerRule("/help/{rest:path}", upstreams=["tws"], policy="read-only"),
+        BreakerRule("/plan/{rest:path}", upstreams=["tws"], policy="best-effort", methods=["GET"], fallback="later"),
+    ]
+    BreakerMiddleware(plain_app, upstreams=[tws], rules=rules, on_event=on_event)
+    BreakerMiddleware(plain_app, upstreams=resync.upstreams)
+    Resync(rules=[CacheRule("/", ttl=1), *rules], upstreams=[tws])
+    assert_type(resync.upstreams, Upstreams)
+    assert_type(resync.upstreams["tws"], Upstream)
+    async with resync.upstreams["tws"].breaker:
+        pass
+    factory = resync.upstreams.circuits()
+    async with await factory.get_breaker("tws"):
+        pass
 
 
 async def aids() -> None:

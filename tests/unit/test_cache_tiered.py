@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.contract.store_contract import NOW, response
+from tests.contract.store_contract import NOW
 from tests.unit.l2 import FakeLink
 
 from asgi_resync.cache.cache import Cache
@@ -114,20 +114,20 @@ async def test_a_drop_while_redis_is_asked_where_to_store_is_not_undone(link: Fa
 
 async def test_variants_stored_at_once_are_all_found(link: FakeLink, clock: ManualClock) -> None:
     """Two variants that are stored while Redis is asked for others do not hide each other."""
-    process = Process(link, clock)
-    link.hold = asyncio.Event()
-    storing = []
-    for kind in (b"a", b"b"):
-        entry = response(KEY)
-        entry.vary, entry.variant = (b"accept",), (kind,)
-        storing.append(asyncio.ensure_future(process.cache.keep_variant(KEY, entry, moment=process.cache.drops)))
-    await settle()
-    assert 1 == link.gets
-    link.hold.set()
-
-    assert [True, True] == await asyncio.gather(*storing)
+    hold = asyncio.Event()
+    process = Process(link, clock, Reply(headers=[MAX_AGE, ("vary", "accept")], hold=hold))
+    asking = [asyncio.ensure_future(process.get(accept=kind, authorization="")) for kind in ("a", "b")]
+    asking = [*asking, *(asyncio.ensure_future(process.get(accept=kind)) for kind in ("c", "d"))]
+    await process.app.until_called()
+    hold.set()
+    await asyncio.gather(*asking)
     listed = of_variants(process.store.near(KEY)).listed
-    assert [(b"a",), (b"b",)] == sorted(key[-1] for key in listed)  # type: ignore[type-var]  # tuples of bytes
+    calls = process.app.calls
+    for kind in ("c", "d"):
+        await process.get(accept=kind)
+
+    assert calls == process.app.calls
+    assert {key[5] for key in listed} == {listed[0][5]}
 
 
 async def test_a_dropped_key_leaves_redis_too(link: FakeLink, clock: ManualClock) -> None:

@@ -214,26 +214,6 @@ async def test_a_delete_takes_back_what_waits_and_what_is_being_written(world: W
     assert await store.get(KEY) is None
 
 
-async def test_a_write_that_arrives_after_the_delete_is_deleted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two connections keep no order, so what was being written when its key was deleted is deleted again."""
-    store = world.process()
-    arrive = asyncio.Event()
-    script = world.link.script
-
-    async def late(*arguments: object) -> object:
-        await arrive.wait()
-        return await script(*arguments)  # type: ignore[arg-type]  # passed on as they came
-
-    monkeypatch.setattr(world.link, "script", late)
-    await store.set(KEY, response())
-    await settle()
-    await store.delete(KEY)
-    arrive.set()
-    await store.flush(1.0)
-
-    assert {} == world.link.values
-
-
 async def test_what_has_no_room_in_memory_can_be_had_while_it_waits(world: World) -> None:
     """A record larger than memory takes is returned from the queue until it is written, or replaced by others."""
     store = world.process(max_bytes=3_000)

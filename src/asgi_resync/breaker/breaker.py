@@ -268,7 +268,7 @@ class Breaker:
         """Count a call that raised, as it should be counted."""
         if is_neutral(error):
             self.withdraw(admission)
-        elif self._is_failed(error):
+        elif self.is_error(error):
             self.book_failure(admission, error)
         else:
             self.book_success(admission)
@@ -307,7 +307,8 @@ class Breaker:
         if self._listeners:
             self._emit([UpstreamRefused(upstream=self.name, retry_after=self.retry_after)])
 
-    def _is_failed(self, error: BaseException) -> bool:
+    def is_error(self, error: BaseException) -> bool:
+        """Return whether *error* counts as a failure."""
         try:
             if self.is_failure is not None:
                 return self.is_failure(error)

@@ -20,9 +20,8 @@ from .flight import Flight
 from .forward import header_lines
 from .keys import variant_of
 from .marker import Mark, current_mark, unmark
-from .opening import in_its_place, judge, makes_etag, opts_in, verdict_on, without_own_target
+from .opening import degraded_lines, in_its_place, is_error, judge, makes_etag, opts_in, verdict_on, without_own_target
 from .policy.fields import OWN_TARGET, read_fields
-from .policy.reuse import ERROR_STATUSES
 from .policy.storability import NotStorable
 from .policy.validation import NOT_UPDATED, Verdict, identified, stored_headers
 from .renewal import renew_others
@@ -190,7 +189,7 @@ class Exchange:
         elif action == "validated":
             await self._validated(headers)
         elif action == "fallback":
-            await self._serve_fallback(str(message["status"]))
+            await self._serve_fallback(str(message["status"]), degraded_lines(given))
         else:
             self.phase = "passing"
             verdict = self._verdict_on_passed(message["status"], headers) if self.took_preconditions else "proceed"
@@ -227,7 +226,7 @@ class Exchange:
             return "pass", headers
         if status == 304 and self.candidates:
             return "validated", headers
-        if status in ERROR_STATUSES and self._falls_back:
+        if self.fallback is not None and is_error(status, headers) and self._falls_back:
             return "fallback", headers
         terms, options = self._terms, self.cache.options
         if terms is None and not options.heuristic and not opts_in(headers, options.targets):
@@ -427,7 +426,7 @@ class Exchange:
             self.flight.land(entry)
         return entry
 
-    async def _serve_fallback(self, cause: str) -> None:
+    async def _serve_fallback(self, cause: str, own: RawHeaders | None = None) -> None:
         entry = self.fallback
         assert entry is not None
         self.phase = "muted"
@@ -437,7 +436,7 @@ class Exchange:
         if self.flight is not None:
             self.flight.land(entry, is_fallback=True)
         if self.reply is not None:
-            await self.reply(entry, "if-error", [])
+            await self.reply(entry, "if-error", own or [])
 
     # The end
 

@@ -6,6 +6,7 @@ from .._asgi import Message, RawHeaders
 from .build import Call
 from .policy.control import parse_response_control
 from .policy.fields import OWN_TARGET, ResponseFields
+from .policy.reuse import ERROR_STATUSES
 from .policy.storability import NotStorable, Storable, storability
 from .policy.validation import Verdict, evaluate, not_modified_headers
 
@@ -55,6 +56,21 @@ def judge(
         keeps_stale=(has_validator and call.terms.revalidate) or any(call.windows),
         has_trailers=has_trailers,
     )
+
+
+def is_error(status: int, headers: RawHeaders) -> bool:
+    """Return whether a response is one that stale-if-error is for (RFC 5861 §4).
+
+    So is one that stands in for an error, and says so to us alone by `Resync-Cache-Control: if-error`.
+    """
+    if status in ERROR_STATUSES:
+        return True
+    return any(name == OWN_TARGET and b"if-error" in value for name, value in headers)
+
+
+def degraded_lines(headers: RawHeaders) -> RawHeaders:
+    """Return the lines that say for want of what a response is an error."""
+    return [pair for pair in headers if pair[0] == b"resync-degraded"]
 
 
 def makes_etag(fields: ResponseFields, call: Call) -> bool:

@@ -46,8 +46,8 @@ class Replies:
             self._cache.emit(CacheHit(key=self._key, route=entry.route, tier=tier.decode(), age=now - entry.born))
         await self._answer(entry, age_fields(entry, now, self._name, tier), now)
 
-    async def stale(self, entry: StoredResponse, reason: str, now: float) -> None:
-        """Answer with a stale *entry*; *reason* as in `StaleServed`."""
+    async def stale(self, entry: StoredResponse, reason: str, now: float, own: RawHeaders | None = None) -> None:
+        """Answer with a stale *entry*; *reason* as in `StaleServed`, *own* are header lines for this client alone."""
         standing = self._cache.ledger.standing(entry)
         marked = standing.at if isinstance(standing, MarkedStale) else None
         if self._cache.emit is not None:
@@ -55,13 +55,14 @@ class Replies:
             staleness = now - (fresh_until if marked is None else min(fresh_until, marked))
             self._cache.emit(StaleServed(key=self._key, route=entry.route, reason=reason, staleness=staleness))
         detail = b"stale-" + reason.encode()
-        await self._answer(entry, age_fields(entry, now, self._name, detail, marked_stale_at=marked), now)
+        fields = age_fields(entry, now, self._name, detail, marked_stale_at=marked)
+        await self._answer(entry, fields if own is None else [*fields, *own], now)
 
-    async def stand_in(self, entry: StoredResponse, cause: str) -> None:
-        """Answer with a stale *entry* in place of the app, which failed as *cause* says."""
+    async def stand_in(self, entry: StoredResponse, cause: str, own: RawHeaders | None = None) -> None:
+        """Answer with a stale *entry* in place of the app, which failed as *cause* and the lines of *own* say."""
         if self._cache.emit is not None:
             self._cache.emit(RefreshFailed(key=self._key, route=entry.route, cause=cause))
-        await self.stale(entry, "if-error", self._cache.clock())
+        await self.stale(entry, "if-error", self._cache.clock(), own)
 
     async def validated(self, entry: StoredResponse, own: RawHeaders, forward: str) -> None:
         """Answer with an *entry* that the app has just said to be good; *forward* is why it was asked.

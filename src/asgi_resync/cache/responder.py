@@ -165,10 +165,10 @@ class Responder:
         """Call the app and keep nothing; *fallback* answers in place of an error."""
         self._missed()
 
-        async def stand_in(cause: str) -> bool:
+        async def stand_in(cause: str, own: RawHeaders) -> bool:
             if fallback is None or not self._may_fall_back(fallback):
                 return False
-            await self._replies.stand_in(fallback, cause)
+            await self._replies.stand_in(fallback, cause, own)
             return True
 
         await call_with_standby(self._app, self._scope, self._receive, consume_target(send), stand_in)
@@ -212,7 +212,7 @@ class Responder:
 
     async def _reply(self, entry: StoredResponse, reason: Reason, own: RawHeaders) -> None:
         if reason == "if-error":
-            await self._replies.stale(entry, reason, self._cache.clock())
+            await self._replies.stale(entry, reason, self._cache.clock(), own)
         else:
             await self._replies.validated(entry, own, self._forward)
 

@@ -6,13 +6,13 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
-from .._asgi import ASGIApp, Message, Receive, Scope, Send
-from .policy.reuse import ERROR_STATUSES
+from .._asgi import ASGIApp, Message, RawHeaders, Receive, Scope, Send
+from .opening import degraded_lines, is_error
 
 _log = logging.getLogger("asgi_resync")
 
-StandIn: TypeAlias = Callable[[str], Awaitable[bool]]
-"""Answers in place of the app that failed as the text says; False if it may not."""
+StandIn: TypeAlias = Callable[[str, RawHeaders], Awaitable[bool]]
+"""Answers in place of the app that failed as the text and the header lines say; False if it may not."""
 
 
 async def call_with_standby(app: ASGIApp, scope: Scope, receive: Receive, send: Send, stand_in: StandIn) -> None:
@@ -25,7 +25,8 @@ async def call_with_standby(app: ASGIApp, scope: Scope, receive: Receive, send: 
             return
         if not is_answered and message["type"] == "http.response.start":
             is_answered = True
-            if message["status"] in ERROR_STATUSES and await stand_in(str(message["status"])):
+            status, headers = message["status"], list(message.get("headers", ()))
+            if is_error(status, headers) and await stand_in(str(status), degraded_lines(headers)):
                 is_replaced = True
                 return
         await send(message)
@@ -33,10 +34,10 @@ async def call_with_standby(app: ASGIApp, scope: Scope, receive: Receive, send: 
     try:
         await app(scope, receive, watch)
     except Exception as error:
-        if not is_replaced and (is_answered or not await stand_in(type(error).__name__)):
+        if not is_replaced and (is_answered or not await stand_in(type(error).__name__, [])):
             raise
         # The server would have logged it: whoever runs the app must still learn what broke.
         _log.error("The app raised; its client is answered from the store.", exc_info=error)
     else:
         if not is_answered:
-            await stand_in("incomplete")
+            await stand_in("incomplete", [])

@@ -13,6 +13,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
+from ..errors import SettingProblem, SettingsError
 from .cache import CacheSettings
 from .variable import PLACEHOLDER, Room, Variable, setting, variables_of
 
@@ -72,11 +73,10 @@ class UpstreamSettings(Room, frozen=True, kw_only=True):
         int,
         setting(
             "count",
-            "Failures that open its breaker",
+            "Failures in a row that open its breaker",
             low=1,
             high=100,
             aliases=[f"CIRCUIT_BREAKER_{PLACEHOLDER}_FAIL_MAX"],
-            unused=True,
         ),
     ] = 5
     reset_timeout: Annotated[
@@ -84,13 +84,71 @@ class UpstreamSettings(Room, frozen=True, kw_only=True):
         setting(
             "duration",
             "Time its breaker stays open before it probes",
-            low=10,
+            low=0.1,
             high=_HOUR,
             aliases=[f"CIRCUIT_BREAKER_{PLACEHOLDER}_RESET_TIMEOUT"],
-            unused=True,
         ),
     ] = 60.0
-    given: frozenset[str] = frozenset({"url", "fail_max", "reset_timeout"})
+    max_open_time: (
+        Annotated[
+            float,
+            setting(
+                "duration",
+                "Cap of that time, which doubles each time the probes fail; without it, it stays as it is",
+                low=0.1,
+                high=24 * _HOUR,
+            ),
+        ]
+        | None
+    ) = None
+    failure_rate: Annotated[
+        float,
+        setting("share", "Share of failures that opens its breaker; 0 for none", low=0, high=1),
+    ] = 0.5
+    minimum_calls: Annotated[
+        int,
+        setting("count", "Calls within the window below which no share opens its breaker", low=1, high=1_000_000),
+    ] = 10
+    window: Annotated[
+        float,
+        setting("duration", "Time over which its calls are counted", low=1, high=_HOUR),
+    ] = 30.0
+    slow_call: (
+        Annotated[
+            float,
+            setting("duration", "Time from which a call counts as slow; without it, none does", low=0.001, high=_HOUR),
+        ]
+        | None
+    ) = None
+    slow_call_rate: Annotated[
+        float,
+        setting("share", "Share of slow calls that opens its breaker", low=0.01, high=1),
+    ] = 1.0
+    probes: Annotated[
+        int,
+        setting("count", "Calls let through at a time to find out whether it is back", low=1, high=1000),
+    ] = 1
+    successes: Annotated[
+        int,
+        setting("count", "Successful probes that close its breaker", low=1, high=1000),
+    ] = 1
+    probe_timeout: Annotated[
+        float,
+        setting("duration", "Time after which a probe that has not come back is given up", low=0.1, high=_HOUR),
+    ] = 30.0
+    given: frozenset[str] = frozenset(
+        {
+            "url", "fail_max", "reset_timeout", "max_open_time", "failure_rate", "minimum_calls", "window",
+            "slow_call", "slow_call_rate", "probes", "successes", "probe_timeout",
+        }
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.max_open_time is not None and self.max_open_time < self.reset_timeout:
+            shown = f"{self.max_open_time:g}s"
+            expected = "expected at least UpstreamSettings.reset_timeout"
+            raise SettingsError([SettingProblem("UpstreamSettings.max_open_time", shown, expected)])
 
 
 def unset_upstream(name: str) -> UpstreamSettings:

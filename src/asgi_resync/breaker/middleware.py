@@ -1,0 +1,121 @@
+"""Breakers as ASGI middleware: routes that need an upstream that is open are answered before they run.
+
+It looks at the start of a response and at exceptions; bodies, websockets and everything else it passes on as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from .._asgi import AnyASGIApp, ASGIApp, Receive, Scope, Send
+from ..errors import RuleError
+from ..events import Listener, guarded
+from .breaker import Breaker
+from .fallback import fallback_app
+from .request import GuardedRequest
+from .rules import BreakerRule
+
+MAX_PATHS = 8192
+LONGEST_PATH = 256
+
+
+class Guarded(Protocol):
+    """An upstream as this middleware knows it."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def breaker(self) -> Breaker:
+        """What guards it."""
+
+    @property
+    def fallback(self) -> object:
+        """What stands in for it, None for nothing."""
+
+
+class BreakerMiddleware:
+    """Wrap *app* so that the outage of one of *upstreams* is answered at once, and the same everywhere.
+
+    *rules* are tried in order, and the first that matches path and method applies. Where a rule applies and the handler
+    does not call the upstream through its breaker itself, the response is the upstream's outcome: an exception, or a
+    status of 500 and above that the breaker counts, is a failure. Routes without a rule are learned: those that failed
+    since an upstream did not admit their call.
+
+    Degraded answers have `Resync-Degraded: <upstream>`, and `Cache-Control: no-store`. Raises RuleError for arguments
+    that cannot work, such as a rule for an upstream that is not there.
+    """
+
+    def __init__(
+        self,
+        app: AnyASGIApp,
+        *,
+        upstreams: Mapping[str, Guarded] | Iterable[Guarded],
+        rules: Iterable[BreakerRule] = (),
+        on_event: Listener | None = None,
+    ) -> None:
+        given = upstreams.values() if isinstance(upstreams, Mapping) else upstreams
+        self.app = app
+        self.upstreams = {upstream.name: upstream for upstream in given}
+        self.rules = tuple(rules)
+        self.emit = guarded(on_event) if on_event is not None else None
+        for rule in self.rules:
+            if not isinstance(rule, BreakerRule):
+                raise RuleError("rules", rule, "give a list of BreakerRule")
+            for name in rule.upstreams:
+                if name not in self.upstreams:
+                    raise RuleError("upstreams", name, f"add Upstream({name!r}) to upstreams")
+        self._fallbacks = {name: fallback_app(upstream.fallback) for name, upstream in self.upstreams.items()}
+        self._of_rules = {id(rule): fallback_app(rule.fallback) for rule in self.rules}
+        self._by_path: dict[tuple[str, str], BreakerRule | None] = {}
+        self._learned: dict[tuple[str, str], frozenset[str]] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection scope; anything but HTTP goes to the app untouched."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        rule = self._rule_for(scope) if self.rules else None
+        if rule is not None and rule.policy == "read-only":
+            await self.app(scope, receive, send)
+            return
+        await GuardedRequest(self, rule, scope, receive, send).serve()
+
+    def fallback(self, rule: BreakerRule | None, names: Iterable[str]) -> ASGIApp | None:
+        """Return what stands in for the upstreams *names* on a route: the rule's, else the first of theirs."""
+        app = self._of_rules[id(rule)] if rule is not None else None
+        return app or next((app for name in names if (app := self._fallbacks.get(name)) is not None), None)
+
+    def needs(self, scope: Scope) -> frozenset[str]:
+        """Return the upstreams that a route without a rule was found to need."""
+        return self._learned.get((scope["method"], scope["path"]), frozenset()) if self._learned else frozenset()
+
+    def learn(self, scope: Scope, names: Iterable[str]) -> None:
+        """Remember that the route fails without *names*, or that it does not."""
+        place = (scope["method"], scope["path"])
+        found = frozenset(name for name in names if name in self.upstreams)
+        if not found:
+            self._learned.pop(place, None)
+        elif len(place[1]) <= LONGEST_PATH:
+            if len(self._learned) >= MAX_PATHS:
+                self._learned.clear()
+            self._learned[place] = found
+
+    def _rule_for(self, scope: Scope) -> BreakerRule | None:
+        path: str = scope["path"]
+        method: str = scope["method"]
+        root = scope.get("root_path", "")
+        if not root:
+            try:
+                return self._by_path[method, path]
+            except KeyError:
+                pass
+        route = path[len(root) :] if root and path.startswith(root) else path
+        rule = next((rule for rule in self.rules if rule.matches(route, method)), None)
+        if not root and len(path) + len(method) <= LONGEST_PATH:
+            if len(self._by_path) >= MAX_PATHS:
+                self._by_path.clear()
+            self._by_path[method, path] = rule
+        return rule
