@@ -466,6 +466,22 @@ async def test_stale_goes_before_a_fallback_and_a_fallback_before_503(fallback: 
     assert 2 == app.calls
 
 
+@pytest.mark.parametrize("path", ["/plan", "/unknown"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+@pytest.mark.parametrize("field", ["accept", "if-none-match", "range", "authorization"])
+async def test_what_the_breaker_tells_the_cache_reaches_no_client(path: str, method: str, field: str) -> None:
+    """Whatever is asked, with or without something stale; twice, since the second time it may be known to pass."""
+    _, wrapped, clock, _ = await outage({"status": "unknown"}, Reply(body=b"fresh"))
+    clock.advance(60)
+    answers = [await request(wrapped, method, path, headers={field: "bytes=0-1"}) for _ in range(2)]
+    await request(wrapped, path=path)
+    answers.append(await request(wrapped, method, path, headers={field: "bytes=0-1"}))
+
+    assert [None] * 3 == [answer.header("resync-cache-control") for answer in answers]
+    if method != "POST":
+        assert {"tws"} == {answer.header("resync-degraded") for answer in answers}
+
+
 async def test_a_breaker_rule_says_otherwise_than_the_cache_rule() -> None:
     """Here the route runs all the same."""
     clock = ManualClock()

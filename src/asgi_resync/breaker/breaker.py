@@ -158,7 +158,9 @@ class Breaker:
 
     def ask(self) -> Permit | None:
         """Return a permit for one call, or None where `admit` would raise."""
-        admission = self._admit()
+        admission = self._circuit.standing
+        if admission is None or notes_here.get() is not None:
+            admission = self._admit()
         return None if admission is None else Permit(self, admission)
 
     def refusal(self) -> BreakerOpen:
@@ -205,12 +207,7 @@ class Breaker:
         else:
             return
         if error is None:
-            circuit = self._circuit
-            window = circuit.window
-            if admission is circuit.standing and window.is_calm and not circuit.consecutive:
-                window.succeed(self._clock())
-            else:
-                self.book_success(admission)
+            self.book_success(admission)
         else:
             self.book_error(admission, error)
 
@@ -244,6 +241,11 @@ class Breaker:
     def book_success(self, admission: Admission) -> None:
         """Count a call that ended well."""
         circuit = self._circuit
+        window = circuit.window
+        if admission is circuit.standing and window.is_calm and not circuit.consecutive:
+            # The common case, without the lock: nothing can change.
+            window.succeed(self._clock())
+            return
         with self._lock:
             row = circuit.consecutive if admission.generation == circuit.generation else 0
             circuit.succeed(admission, self._clock(), self._spread())

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 CACHES = "asgi_resync.caches"
 """Where in a scope the caches that are around say so."""
 
+NONE: frozenset[str] = frozenset()
+
 _log = logging.getLogger("asgi_resync")
 
 
@@ -51,7 +53,7 @@ class GuardedRequest:
         self._receive = receive
         self._send = send
         self._notes = RouteNotes()
-        self._without: frozenset[str] = frozenset()
+        self._without = NONE
         """The upstreams without which the route was let run."""
         self._has_started = False
         self._has_answered = False
@@ -74,9 +76,8 @@ class GuardedRequest:
         finally:
             # Not by its token: a generator may be closed in another context than it began in.
             notes_here.set(notes.outer)
-            for permit in notes.permits.values():
-                # Cancelled, or gone without an answer.
-                permit.withdrawn()
+            if notes.permits:
+                self._withdraw()
 
     async def send(self, message: Message) -> None:
         """Take one message from the app."""
@@ -84,8 +85,10 @@ class GuardedRequest:
             return
         if not self._has_started and message["type"] == "http.response.start":
             status: int = message["status"]
-            missing = self._notes.refused | self._without
-            self._book(status)
+            notes = self._notes
+            missing = notes.refused | self._without if notes.refused or self._without else NONE
+            if notes.permits:
+                self._book(status)
             if status >= 500:
                 failed = missing or self._failed_by(status)
                 if missing or self._stands_in(failed):
@@ -111,12 +114,18 @@ class GuardedRequest:
                 missing.add(name)
             else:
                 notes.permits[name] = permit
-        if missing and rule.policy == "critical":
-            for permit in notes.permits.values():
-                permit.withdrawn()
+        if not missing:
+            return NONE
+        if rule.policy == "critical":
+            self._withdraw()
             return frozenset(missing)
         self._without = frozenset(missing)
-        return frozenset()
+        return NONE
+
+    def _withdraw(self) -> None:
+        """Give back what was cancelled, or has gone without an answer."""
+        for permit in self._notes.permits.values():
+            permit.withdrawn()
 
     def _book(self, outcome: int | Exception) -> None:
         """Say of the upstreams that the handler did not call itself what its answer says of them."""
