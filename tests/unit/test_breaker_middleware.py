@@ -152,6 +152,30 @@ async def test_a_fallback_that_fails_is_503(caplog: pytest.LogCaptureFixture) ->
     assert "A fallback raised" in caplog.text
 
 
+async def test_under_an_outage_few_calls_reach_the_upstream() -> None:
+    """A minute at fifty requests a second: five that open it, and a probe each ten seconds; then all is well at once.
+
+    A probe may come a tenth early, by chance.
+    """
+    bad, good = ScriptedApp(Reply(status=502)), ScriptedApp(Reply(body=b"plan"))
+    is_down = True
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await (bad if is_down else good)(scope, receive, send)
+
+    world = World(app, needs(), fallback="later", limits=BreakerLimits(reset_timeout=10))
+    bodies = set()
+    for _ in range(60 * 50):
+        world.clock.advance(0.02)
+        bodies.add((await world.get()).body)
+    world.clock.advance(10)
+    is_down = False
+
+    assert {b"later"} == bodies
+    assert 10 <= bad.calls <= 11
+    assert [b"plan"] * 2 == [(await world.get()).body for _ in range(2)]
+
+
 # Policies
 
 

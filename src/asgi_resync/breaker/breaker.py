@@ -11,10 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextvars import ContextVar
-from dataclasses import dataclass
 from types import TracebackType
-from typing import TypeAlias
 
 from .._asgi import Clock
 from ..errors import BreakerOpen, RuleError
@@ -28,32 +25,15 @@ from ..events import (
     guarded,
 )
 from ..noted import notes_here
+from .blocks import entered_here, leave_outer
 from .limits import BreakerLimits
 from .outcome import is_failed_status, is_neutral, status_of
 from .permit import Permit
+from .report import BreakerReport
 from .route import RouteNotes
 from .state import Admission, Circuit, Heard, State
 
 _log = logging.getLogger("asgi_resync")
-
-_Entered: TypeAlias = "tuple[Breaker, Admission, _Entered | None]"
-
-_entered: ContextVar[_Entered | None] = ContextVar("asgi_resync.entered", default=None)
-"""The blocks this task is in, innermost first: a breaker is shared, and whose block ends must be known."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BreakerReport:
-    """How a breaker stands. `calls`, `failures` and `slow` are those of its window; `open_for` seconds so far."""
-
-    upstream: str
-    state: str
-    calls: int
-    failures: int
-    slow: int
-    row: int
-    open_for: float
-    retry_after: float
 
 
 class Breaker:
@@ -191,18 +171,18 @@ class Breaker:
             admission = self._admit()
             if admission is None:
                 raise self.refusal()
-        _entered.set((self, admission, _entered.get()))
+        entered_here.set((self, admission, entered_here.get()))
 
     def leave(self, error: BaseException | None) -> None:
         """End the innermost block of this task's, which raised *error*.
 
         A block that was begun in another task counts for nothing; if it was a probe it loses its place in time.
         """
-        entered = _entered.get()
+        entered = entered_here.get()
         if entered is not None and entered[0] is self:
-            _entered.set(entered[2])
+            entered_here.set(entered[2])
             admission = entered[1]
-        elif (found := self._leave(entered)) is not None:
+        elif (found := leave_outer(self, entered)) is not None:
             admission = found
         else:
             return
@@ -347,17 +327,3 @@ class Breaker:
         for event in events:
             for listener in self._listeners:
                 listener(event)
-
-    def _leave(self, entered: _Entered | None) -> Admission | None:
-        """Take out the innermost block of this breaker; blocks need not end in the order in which they began."""
-        inner: list[tuple[Breaker, Admission]] = []
-        while entered is not None:
-            if entered[0] is self:
-                rest = entered[2]
-                for breaker, admission in reversed(inner):
-                    rest = (breaker, admission, rest)
-                _entered.set(rest)
-                return entered[1]
-            inner.append(entered[:2])
-            entered = entered[2]
-        return None

@@ -1,0 +1,34 @@
+"""Which blocks of which breakers a task is in. A breaker is shared, and whose block ends must be known."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, TypeAlias
+
+from .state import Admission
+
+if TYPE_CHECKING:
+    from .breaker import Breaker
+
+Entered: TypeAlias = "tuple[Breaker, Admission, Entered | None]"
+
+entered_here: ContextVar[Entered | None] = ContextVar("asgi_resync.entered", default=None)
+"""The blocks, innermost first."""
+
+
+def leave_outer(breaker: Breaker, entered: Entered | None) -> Admission | None:
+    """Take out the innermost block of *breaker*, whichever others are within it; None if there is none.
+
+    Blocks need not end in the order in which they began.
+    """
+    inner: list[tuple[Breaker, Admission]] = []
+    while entered is not None:
+        if entered[0] is breaker:
+            rest = entered[2]
+            for other, admission in reversed(inner):
+                rest = (other, admission, rest)
+            entered_here.set(rest)
+            return entered[1]
+        inner.append(entered[:2])
+        entered = entered[2]
+    return None
