@@ -49,9 +49,17 @@ class Call:
     behaviour: Behaviour
     validated: bool = False
     """True if it was answered by 304."""
+    has_body: bool = False
+    answered: int = 0
+    """The step at which the app began to answer."""
 
     def sent(self, name: bytes) -> bytes | None:
         return dict(self.scope["headers"]).get(name)
+
+    @property
+    def selecting(self) -> tuple[bytes | None, ...]:
+        """What the representation depended on."""
+        return self.sent(b"x-a"), self.sent(b"x-b")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -83,6 +91,8 @@ class Ask:
     method: str = "GET"
     path: str = "/a"
     authorized: bool = False
+    has_body: bool = False
+    """Whether it has a body that no field announces, as HTTP/2 allows."""
     fields: tuple[tuple[str, str], ...] = ()
 
 
@@ -148,6 +158,7 @@ class World:
             behaviour=behaviour,
         )
         self.calls.append(call)
+        call.has_body = bool((await receive())["body"])
         asked = int(headers.get(b"x-asked", b"-1"))
         if asked >= 0:
             self.asked[asked].called.append(number)
@@ -162,9 +173,12 @@ class World:
             lines.append((b"vary", behaviour.vary.encode()))
         if behaviour.cookie:
             lines.append((b"set-cookie", f"session={user}".encode()))
+        call.answered = self.step
         if behaviour.etag:
-            lines.append((b"etag", b'"stable"'))
-            if b'"stable"' in headers.get(b"if-none-match", b""):
+            # The representation depends on both fields, whichever of them the answer names.
+            etag = b'"%b-%b"' % (headers.get(b"x-a", b"none"), headers.get(b"x-b", b"none"))
+            lines.append((b"etag", etag))
+            if etag in headers.get(b"if-none-match", b""):
                 call.validated = True
                 await send({"type": "http.response.start", "status": 304, "headers": lines})
                 await send({"type": "http.response.body", "body": b""})
@@ -199,7 +213,7 @@ class World:
         messages: list[Message] = []
 
         async def receive() -> Message:
-            return {"type": "http.request", "body": b"", "more_body": False}
+            return {"type": "http.request", "body": b"body" if ask.has_body else b"", "more_body": False}
 
         async def send(message: Message) -> None:
             if not messages:

@@ -143,7 +143,7 @@ async def test_long_polls_wait_side_by_side(wrap: Wrap) -> None:
     wrapped = wrap(app)
     polls = [asyncio.ensure_future(exchange(wrapped)) for _ in range(3)]
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(15):
             await together.wait()
             for news in listening:
                 news.set()

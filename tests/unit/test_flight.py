@@ -68,6 +68,43 @@ async def test_the_states_follow_what_is_told() -> None:
     assert ("failed", None) == (failed.state, failed.result)
 
 
+@pytest.mark.parametrize("outcome", ["landed", "turned-back", "failed"])
+async def test_the_first_word_about_the_end_counts(outcome: str) -> None:
+    """Whoever is told how it ended need not fear that it ends otherwise."""
+    over = flight()
+    {"landed": lambda: over.land("x"), "turned-back": over.turn_back, "failed": over.fail}[outcome]()
+    known = over.result
+
+    over.decide(("a",))
+    over.land("y")
+    over.turn_back()
+    over.fail()
+
+    assert (outcome, known, None) == (over.state, over.result, over.terms)
+
+
+async def test_the_last_follower_that_leaves_is_told() -> None:
+    """To those who wait for a change, and to whom it concerns; after the end nobody is left to tell."""
+    new, told = flight(), list[str]()
+    new.on_deserted = lambda: told.append("deserted")
+    waiter = asyncio.create_task(new.change())
+    new.join()
+    new.join()
+    await turns()
+
+    new.leave()
+    await turns()
+    assert ([], False) == (told, waiter.done())
+    new.leave()
+    await turns()
+    assert (["deserted"], True) == (told, waiter.done())
+
+    new.join()
+    new.land("x")
+    new.leave()
+    assert ["deserted"] == told
+
+
 async def test_a_cancelled_waiter_disturbs_nobody() -> None:
     """It leaves no trace, the others wait on, and are woken as if it had never been."""
     new = flight()

@@ -11,7 +11,7 @@ import pytest
 from tests.unit.caching import FRESH, Cached, cached, into, turns
 
 from asgi_resync import Cache, CacheMiddleware, CacheRule, MemoryStore
-from asgi_resync._asgi import Message, Receive, Scope, Send
+from asgi_resync._asgi import ASGIApp, Message, Receive, Scope, Send
 from asgi_resync.events import CacheMiss
 from asgi_resync.testing import ManualClock, Reply, Response, ScriptedApp, request
 
@@ -803,3 +803,124 @@ async def test_looking_again_in_a_store_that_takes_time_makes_one_successor() ->
     assert {b"x"} == {answer.body for answer in await asyncio.gather(*followers)}
     assert 2 == app.calls
     assert isinstance((await asyncio.gather(leader, return_exceptions=True))[0], RuntimeError)
+
+
+def taking(site_of: list[Cached], seconds: float, *replies: Reply) -> ScriptedApp:
+    """Return an app whose answers come *seconds* after they were asked for."""
+
+    def step(reply: Reply) -> ASGIApp:
+        async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+            if reply.hold is not None:
+                await reply.hold.wait()
+            site_of[0].clock.advance(seconds)
+            await reply(scope, receive, send)
+
+        return slow
+
+    return ScriptedApp(*(step(reply) for reply in replies))
+
+
+@pytest.mark.parametrize("control", ["max-age=1", "s-maxage=1", "max-age=1, must-revalidate"])
+async def test_an_answer_that_is_stale_on_arrival_answers_those_who_had_asked(control: str) -> None:
+    """The call took longer than its answer is fresh; RFC 9111 §4 lets one call answer those who waited for it."""
+    gate = asyncio.Event()
+    sites: list[Cached] = []
+    app = taking(sites, 1.2, Reply(headers={"cache-control": control}, body=b"x", hold=gate))
+    sites.append(site := cached(app))
+
+    tasks = ask(site, 51)
+    await turns()
+    gate.set()
+    answers = await asyncio.gather(*tasks)
+
+    assert 1 == app.calls
+    assert {b"x"} == {answer.body for answer in answers}
+    assert {"1"} == {answer.header("age") for answer in answers[1:]}
+    await site.get()
+    assert 2 == app.calls
+
+
+@pytest.mark.parametrize("headers", [{"cache-control": "max-age=0"}, {"cache-control": "max-age=1", "age": "1"}])
+async def test_an_answer_that_was_stale_when_it_was_made_is_for_its_request_alone(headers: dict[str, str]) -> None:
+    """Not the call took too long: the app says that it is for now only, or that it is old."""
+    gate = asyncio.Event()
+    sites: list[Cached] = []
+    app = taking(sites, 0.1, Reply(headers=headers | {"etag": '"a"'}, body=b"x", hold=gate))
+    sites.append(site := cached(app))
+
+    tasks = ask(site, 10)
+    await turns()
+    gate.set()
+    await asyncio.gather(*tasks)
+
+    assert 10 == app.calls
+
+
+async def test_those_who_come_while_a_stale_answer_is_arriving_make_one_successor() -> None:
+    """They asked after the app had answered, so it is too old for them; they wait for the next, which is not."""
+    gate, body = asyncio.Event(), asyncio.Event()
+    sites: list[Cached] = []
+    reply = Reply(headers={"cache-control": "max-age=1", "etag": '"a"'}, body=[b"x", b"y"], hold=gate, hold_body=body)
+    app = taking(sites, 1.2, reply)
+    sites.append(site := cached(app))
+
+    early = ask(site, 10)
+    await turns()
+    gate.set()
+    await turns()
+    late = ask(site, 50)
+    await turns()
+    body.set()
+    answers = await asyncio.gather(*early, *late)
+
+    assert 2 == app.calls
+    assert {b"xy"} == {answer.body for answer in answers}
+
+
+async def test_a_disconnect_is_told_once_the_last_follower_has_left() -> None:
+    """Nobody is left for whom the app works, and it learns so."""
+    heard, gone = asyncio.Event(), asyncio.Event()
+
+    async def listening(scope: Scope, receive: Receive, send: Send) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        heard.set()
+
+    app = ScriptedApp(listening)
+    site = cached(app)
+    (leader,) = ask(site, disconnect=gone)
+    await app.until_called()
+    followers = ask(site, 2)
+    await turns()
+    gone.set()
+    await turns()
+
+    followers[0].cancel()
+    await turns()
+    assert not heard.is_set()
+    followers[1].cancel()
+    await turns()
+
+    assert heard.is_set()
+    await leader
+    assert 0 == len(site.cache.flights)
+
+
+async def test_a_call_whose_client_was_cancelled_ends_when_its_last_follower_leaves() -> None:
+    """As it would have ended with its client, had nobody waited."""
+    app = ScriptedApp(Reply(headers=FRESH, hold=asyncio.Event()))
+    site = cached(app)
+    leader, *followers = ask(site, 3)
+    await app.until_called()
+    await turns()
+    leader.cancel()
+    await turns()
+    assert 0 == app.cancelled
+
+    for follower in followers:
+        follower.cancel()
+    await turns()
+
+    assert 1 == app.cancelled
+    assert 0 == len(site.cache.flights)
+    await site.cache.settle(0)

@@ -58,6 +58,11 @@ class Call:
         """Seconds between request and response (RFC 9111 §4.2.3); 0 if the clock was set back meanwhile."""
         return max(0.0, self.response_time - self.request_time)
 
+    def lives_beyond_delay(self, fields: ResponseFields) -> bool:
+        """Return whether the response would be fresh now, had the app taken no time to answer."""
+        age = corrected_initial_age(fields, response_time=self.response_time, response_delay=0.0)
+        return self.lifetime is not None and age < self.lifetime.seconds
+
     def read(self, fields: ResponseFields) -> None:
         """Work out `lifetime` and `windows` of a response with *fields*, received at `response_time`."""
         options = self.options

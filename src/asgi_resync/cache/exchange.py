@@ -57,14 +57,15 @@ class Exchange:
     """Calls the app for one request, decides on its response, keeps it, and tells the flight.
 
     *candidates* are the stored responses the app was asked to validate, newest first; *fallback* is what may be
-    served in place of an error. *client* is where messages go, None for a refresh in the background.
+    served in place of an error. *relief* is a flight that takes long, and whose followers get what comes first.
+    *client* is where messages go, None for a refresh in the background.
     """
 
     __slots__ = (
         "_call", "_chunks", "_client_may_304", "_fields", "_held", "_mark", "_may_fall_back", "_plan",
         "_rule", "_size", "authorized", "cache", "candidates", "delivery", "epoch", "fallback", "flight", "forward",
-        "has_body", "headers", "key", "method", "moment", "must_repeat", "phase", "reply", "request_time", "seen",
-        "stored", "took_preconditions", "unkeyed",
+        "has_body", "headers", "key", "method", "moment", "must_repeat", "phase", "relief", "reply", "request_time",
+        "seen", "stored", "took_preconditions", "unkeyed",
     )  # fmt: skip
 
     def __init__(
@@ -79,6 +80,7 @@ class Exchange:
         client: Send | None,
         reply: Reply | None,
         flight: Flight[StoredResponse] | None = None,
+        relief: Flight[StoredResponse] | None = None,
         candidates: tuple[StoredResponse, ...] = (),
         fallback: StoredResponse | None = None,
         may_fall_back: Callable[[StoredResponse], bool] | None = None,
@@ -95,6 +97,7 @@ class Exchange:
         self.request_time = request_time
         self.reply = reply
         self.flight = flight
+        self.relief = relief
         self.fallback = fallback
         self._may_fall_back = may_fall_back
         self.forward = forward
@@ -110,7 +113,10 @@ class Exchange:
         self.took_preconditions = False
         """True if the app was asked without the client's own preconditions, so that they are left to us."""
         self._rule = rule
-        self._mark = mark if mark is not None else Mark()
+        if mark is None:
+            told = flight if flight is not None else relief
+            mark = Mark(told.promise if told is not None else None)
+        self._mark = mark
         self.candidates = candidates
         self._client_may_304 = conditional
         self._held: Message | None = None
@@ -221,13 +227,13 @@ class Exchange:
 
     def _decide(self, status: int, headers: RawHeaders, *, has_trailers: bool) -> tuple[Action, RawHeaders]:
         """Look at the start. Returns what to do, and the header lines to go on with."""
-        if self.has_body:
-            self._not_stored("request-body", status)
-            return "pass", headers
         if status == 304 and self.candidates:
             return "validated", headers
         if self.fallback is not None and is_error(status, headers) and self._falls_back:
             return "fallback", headers
+        if self.has_body:
+            self._not_stored("request-body", status)
+            return "pass", headers
         terms, options = self._terms, self.cache.options
         if terms is None and not options.heuristic and not opts_in(headers, options.targets):
             self._not_stored("no-lifetime", status)
@@ -246,13 +252,13 @@ class Exchange:
                 headers = [*headers, (b"cache-status", member)]
             return "pass", headers
         self._fields, self._plan = fields, plan
-        if self.flight is not None:
-            lives = (call.lifetime is not None and call.lifetime.seconds > 0) or call.windows[0] > 0
-            if lives and not fields.control.no_cache:
-                self.flight.decide((plan.vary, self._variant(plan.vary)))
-            else:
-                # Each of those who wait must ask for itself, so they need not wait for the body.
-                self.flight.turn_back()
+        is_timely = call.lives_beyond_delay(fields)
+        if not (is_timely or call.windows[0] > 0) or fields.control.no_cache:
+            # Each of those who wait must ask for itself, so they need not wait for the body.
+            self._turn_back()
+        elif self.flight is not None:
+            self.flight.is_timely = is_timely
+            self.flight.decide((plan.vary, self._variant(plan.vary)))
         self.cache.forget_pass(self.key)
         return "copy", headers
 
@@ -364,8 +370,7 @@ class Exchange:
     async def _keep(self, entry: StoredResponse) -> None:
         void = self._is_void() or self.cache.ledger.standing(entry) == "purged"
         if void:
-            self._not_stored("purged", entry.status)
-            self.stored = None
+            self._tell_not_stored("purged")
         elif await self.cache.keep_variant(self.key, entry, moment=self.moment):
             self.stored = entry
             if self.cache.emit is not None:
@@ -374,6 +379,10 @@ class Exchange:
                     self.cache.emit(Refreshed(key=self.key, route=entry.route, validated=False))
         if self.flight is not None:
             self.flight.land(entry)
+        if self.relief is not None and self.relief.state == "aloft":
+            self.relief.is_timely = self._call.lives_beyond_delay(self._fields)
+            self.relief.decide((entry.vary, entry.variant))
+            self.relief.land(entry)
 
     # Answers out of the store
 
@@ -401,6 +410,10 @@ class Exchange:
         """Bring the update *headers* into all that is *alike* (§4.3.4), and return the first, which answers."""
         terms, chosen = self._terms, alike[0]
         call = self._circumstances(terms if terms is not None else NO_TERMS, self.cache.clock())
+        if self.has_body:
+            # What the app said to a body that no key knows counts for this client alone.
+            self._not_stored("request-body", chosen.status)
+            return freshened(chosen, headers, call)[0]
         # The app chose it for this request too, which may be another than that which brought it.
         others = alike if chosen.variant != self._variant(chosen.vary) else alike[1:]
         await renew_others(self.cache, self.key, others, headers, call, moment=self.moment, authorized=self.authorized)
@@ -423,6 +436,7 @@ class Exchange:
             self.cache.emit(Refreshed(key=self.key, route=entry.route, validated=True))
         self.stored = entry
         if self.flight is not None:
+            self.flight.is_timely = call.lives_beyond_delay(fields) and not fields.control.no_cache
             self.flight.land(entry)
         return entry
 
@@ -478,12 +492,14 @@ class Exchange:
                 await self._release(self._fields.etag)
 
     def _fail(self) -> None:
-        if self.flight is not None and self.flight.state in ("aloft", "decided"):
+        if self.flight is not None:
             self.flight.fail()
 
     def _turn_back(self) -> None:
-        if self.flight is not None and self.flight.state in ("aloft", "decided"):
+        if self.flight is not None:
             self.flight.turn_back()
+        if self.relief is not None and self.relief.state == "aloft":
+            self.relief.turn_back()
 
     async def _abandon(self, reason: str) -> None:
         """Stop copying and let the rest flow."""
@@ -503,6 +519,9 @@ class Exchange:
             # request, to limit rates perhaps, does not speak for the handler behind it.
             if reason in LASTING and self._mark.terms is None and (reason != "no-lifetime" or status < 400):
                 self.cache.remember_pass(self.key, self.cache.clock())
+        self._tell_not_stored(reason)
+
+    def _tell_not_stored(self, reason: str) -> None:
         if self.cache.emit is not None:
             self.cache.emit(NotStored(key=self.key, route=getattr(self._rule, "pattern", ""), reason=reason))
 

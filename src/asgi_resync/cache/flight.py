@@ -24,10 +24,13 @@ class Flight(Generic[T]):
     `aloft`: under way, nothing known. `decided`: the response may be kept, `terms` says for whom; its body is to come.
     `landed`: `result` is there for those it fits. `turned-back`: the response is for its own request only.
     `failed`: there is no usable response; one successor may try.
+
+    The last three are final: whoever says something else later is not heard.
     """
 
     __slots__ = (
-        "_waiters", "attempt", "followers", "is_fallback", "is_sending", "loop", "on_over", "result", "state", "terms",
+        "_began", "_gone", "_waiters", "attempt", "followers", "is_fallback", "is_promised", "is_sending", "is_timely",
+        "loop", "on_deserted", "on_over", "result", "state", "terms",
     )  # fmt: skip
 
     def __init__(self, loop: asyncio.AbstractEventLoop, attempt: int = 1) -> None:
@@ -44,10 +47,55 @@ class Flight(Generic[T]):
         """True while the app waits for the leader's client to take a message."""
         self.on_over: Callable[[], object] | None = None
         """What to call once, at the moment its state is final."""
+        self.is_timely = False
+        """True if the result, should it be stale already, is so only for the time that the call took."""
+        self.is_promised = False
+        """True once something said that the response will be for others too, though it is not there yet."""
+        self.on_deserted: Callable[[], object] | None = None
+        """What to call if the last follower leaves before the end."""
         self._waiters: dict[asyncio.Future[None], None] = {}
+        self._began = loop.time()
+        self._gone = 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the state is final."""
+        return self.state not in ("aloft", "decided")
+
+    def join(self) -> None:
+        """Count one more follower."""
+        self.followers += 1
+
+    def leave(self) -> None:
+        """Count one follower less; where it was the last, those who look whether anybody follows are woken."""
+        self.followers -= 1
+        if not self.followers and not self.is_over:
+            self._wake()
+            if self.on_deserted is not None:
+                self.on_deserted()
+
+    def promise(self) -> None:
+        """Tell that the response will be for others too. May be called from any thread."""
+        self.is_promised = True
+
+    def until_next_round(self, seconds: float) -> float:
+        """Return the time until another round of waiting is over, if one takes *seconds*."""
+        return seconds - (self.loop.time() - self._began) % seconds
+
+    def lets_go(self, seconds: float) -> bool:
+        """Return whether one more of the followers may give up waiting, if a round takes *seconds*.
+
+        One may after the first round, two after the second, then four: a slow call does not let everybody loose at
+        once, and one that never ends holds nobody for long. None may once the response is promised.
+        """
+        rounds = min(int((self.loop.time() - self._began) / seconds), 32)
+        if self.is_promised or self._gone >= 2**rounds - 1:
+            return False
+        self._gone += 1
+        return True
 
     async def change(self) -> None:
-        """Wait until the state changes. Cancelling the wait disturbs nobody."""
+        """Wait until the state changes or the last follower leaves. Cancelling the wait disturbs nobody."""
         waiter: asyncio.Future[None] = self.loop.create_future()
         self._waiters[waiter] = None
         try:
@@ -57,14 +105,16 @@ class Flight(Generic[T]):
 
     def decide(self, terms: object) -> None:
         """Tell that the response will be kept, for requests that *terms* fit."""
-        self.terms = terms
-        self._become("decided")
+        if not self.is_over:
+            self.terms = terms
+            self._become("decided")
 
     def land(self, result: T, *, is_fallback: bool = False) -> None:
         """Give *result* to those who wait."""
-        self.result = result
-        self.is_fallback = is_fallback
-        self._become("landed")
+        if not self.is_over:
+            self.result = result
+            self.is_fallback = is_fallback
+            self._become("landed")
 
     def turn_back(self) -> None:
         """Release those who wait: the response is not theirs."""
@@ -75,10 +125,15 @@ class Flight(Generic[T]):
         self._become("failed")
 
     def _become(self, state: State) -> None:
+        if self.is_over:
+            return
         self.state = state
         if state not in ("aloft", "decided") and self.on_over is not None:
             on_over, self.on_over = self.on_over, None
             on_over()
+        self._wake()
+
+    def _wake(self) -> None:
         if self._waiters:
             waiters, self._waiters = self._waiters, {}
             for waiter in waiters:

@@ -49,9 +49,10 @@ async def lead(
         try:
             await outbox.drain(client, task)
         except asyncio.CancelledError:
-            if flight.followers and flight.state in ("aloft", "decided"):
-                # Others wait: the call goes on without its client, owned by the cache.
+            if flight.followers and not flight.is_over:
+                # Others wait: the call goes on without its client, owned by the cache, for as long as they do.
                 exchange.delivery.client = None
+                flight.on_deserted = task.cancel
                 raise
             if task.done() and (task.cancelled() or task.exception() is None):
                 # The app has ended and does not hear of it, so its caller must.
@@ -73,8 +74,7 @@ async def flown(
         await work
     finally:
         cache.flights.end(key, flight)
-        if flight.state in ("aloft", "decided"):
-            flight.fail()
+        flight.fail()
 
 
 def shared_receive(receive: Receive, flight: Flight[StoredResponse]) -> Receive:
@@ -82,8 +82,8 @@ def shared_receive(receive: Receive, flight: Flight[StoredResponse]) -> Receive:
 
     async def shared() -> Message:
         message = await receive()
-        if message["type"] == "http.disconnect" and flight.followers:
-            while flight.state in ("aloft", "decided"):
+        if message["type"] == "http.disconnect":
+            while flight.followers and not flight.is_over:
                 await flight.change()
         return message
 

@@ -14,7 +14,7 @@ from .claims import Claims
 from .entry import StoredResponse
 from .exchange import Exchange, Reason
 from .flight import MAX_ATTEMPTS, Flight, FlightKey
-from .follow import follow
+from .follow import Brought, follow
 from .forward import adding, consume_target
 from .head import watch_head
 from .keys import UNKEYED, unkeyed_of, variant_of
@@ -34,7 +34,8 @@ from .turn import claim_key, take_turn
 Special: TypeAlias = Mapping[bytes, bytes]
 """The request fields that change what may be done, by name."""
 
-UNASKED_SECONDS = 3.0
+UNASKED_SECONDS = 2.0
+"""Length of a round of waiting for what nobody said may be shared: after each, twice as many may go as before."""
 MAX_HOPS = 4
 """An app that varies on ever other fields sends those who wait from flight to flight; after that many they go alone."""
 
@@ -224,6 +225,7 @@ class Responder:
         candidates: tuple[StoredResponse, ...],
         fallback: StoredResponse | None,
         *,
+        relief: Flight[StoredResponse] | None = None,
         background: bool = False,
     ) -> Exchange:
         return Exchange(
@@ -236,6 +238,7 @@ class Responder:
             client=None if background else self._send,
             reply=None if background else self._reply,
             flight=flight,
+            relief=relief,
             candidates=candidates,
             fallback=fallback,
             may_fall_back=self._may_fall_back,
@@ -259,6 +262,7 @@ class Responder:
         key = self._found_key
         hops = 0
         has_waited = False
+        relief: Flight[StoredResponse] | None = None
         while hops < MAX_HOPS:
             flight = cache.flights.find(key)
             if flight is None:
@@ -275,14 +279,17 @@ class Responder:
                 break
             outcome = await follow(key, flight, self._variant, self._patience)
             has_waited = True
-            if isinstance(outcome, StoredResponse):
-                shared = await self._share(outcome, is_fallback=flight.is_fallback)
+            if isinstance(outcome, Brought):
+                shared = await self._share(outcome)
                 if shared == "answered":
                     return
                 if shared == "alone":
                     break
                 cache.flights.end(key, flight)
             elif outcome == "alone" or (outcome == "failed" and flight.attempt >= MAX_ATTEMPTS):
+                break
+            elif outcome == "late":
+                relief = flight
                 break
             elif outcome == "stalled":
                 # The leader's client does not take what it asked for: the rest of the body may never come.
@@ -294,20 +301,20 @@ class Responder:
                 hops += 1
                 self._forward = "vary-miss"
         self._missed()
-        await self._ask(self._exchange(None, candidates, fallback), self._receive)
+        await self._ask(self._exchange(None, candidates, fallback, relief=relief), self._receive)
 
     @property
     def _patience(self) -> float | None:
-        """How long to wait for a response of which nothing says that it may be shared; None where something does.
+        """How long a round of waiting is for a response of which nothing says that it may be shared; None if it does.
 
-        A long poll that no rule names must not hold up the next.
+        A long poll that no rule names must not hold up the next for ever.
         """
         return None if self._rule is not None or self._forward != "uri-miss" else UNASKED_SECONDS
 
     async def _is_stored_meanwhile(self) -> bool:
         """Answer with what a successor has stored while this request waited, if anything."""
         found = await self._look_up()
-        return found.entry is not None and await self._share(found.entry, is_fallback=False) == "answered"
+        return found.entry is not None and await self._share(Brought(entry=found.entry)) == "answered"
 
     def _may_fall_back(self, entry: StoredResponse) -> bool:
         """Return whether *entry* may answer at this moment in place of an error."""
@@ -316,10 +323,10 @@ class Responder:
         now = self._cache.clock()
         return standing != "purged" and may_serve_if_error(entry, now, self._control, marked_stale_at=marked)
 
-    async def _share(self, entry: StoredResponse, *, is_fallback: bool) -> Literal["answered", "alone", "outdated"]:
+    async def _share(self, brought: Brought) -> Literal["answered", "alone", "outdated"]:
         """Answer with what a flight brought, if it may answer this request too."""
-        now = self._cache.clock()
-        if is_fallback:
+        entry, now = brought.entry, self._cache.clock()
+        if brought.is_fallback:
             if not self._may_fall_back(entry):
                 return "alone"
             await self._replies.stale(entry, "if-error", now)
@@ -334,7 +341,13 @@ class Responder:
             case ServeStale(reason=reason):
                 await self._replies.stale(entry, reason, now)
             case AskApp():
-                return "alone"
+                if not brought.is_timely or self._control is not None:
+                    return "alone"
+                if not brought.asked_first:
+                    return "outdated"
+                # The call took longer than its answer is fresh. But the app gave the answer after it was asked for, and
+                # a validation could say no more (§4.3); the others are spared a stampede at an app that is slow.
+                await self._replies.collapsed(entry, self._forward, now)
         return "answered"
 
     async def _lead(
