@@ -156,12 +156,26 @@ class Breaker:
         return BreakerOpen(self.name, retry_after, self._wall() - open_for)
 
     async def __aenter__(self) -> Breaker:
-        self.enter()
+        # As `enter`, without one call more: it is 0.06 of purgatory's whole.
+        admission = self._circuit.standing
+        if admission is None or notes_here.get() is not None:
+            self.enter()
+        else:
+            entered_here.set((self, admission, entered_here.get()))
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if error is None:
+            # As `leave`, where nothing changes.
+            circuit, entered = self._circuit, entered_here.get()
+            if entered is not None and entered[0] is self and entered[1] is circuit.standing:
+                window = circuit.window
+                if window.is_calm and not circuit.consecutive:
+                    entered_here.set(entered[2])
+                    window.succeed(self._clock())
+                    return
         self.leave(error)
 
     def enter(self) -> None:
