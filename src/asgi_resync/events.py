@@ -143,6 +143,44 @@ class Purged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PurgeQueued(Event):
+    """Redis is away, so `count` tags and keys that were purged here have yet to be heard of elsewhere."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PurgeDelivered(Event):
+    """Redis has `count` tags and keys that were purged here; other processes hear of them now."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackplaneLost(Event):
+    """Purges of other processes may be missed from now on: what this process holds counts as stale.
+
+    `cause` is an exception class name, `silence`, or a short word of the kind.
+    """
+
+    cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackplaneCaughtUp(Event):
+    """Purges of other processes are heard again. `missed` if some can never be known: what was held stays stale."""
+
+    missed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageIgnored(Event):
+    """A message of the backplane could not be used; `reason` is one of a small set."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evicted(Event):
     """Entries left the memory store for others to fit, or since they expired; `reason` is `size` or `expired`."""
 

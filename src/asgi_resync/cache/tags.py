@@ -155,6 +155,16 @@ class PurgeLedger:
                 epoch = min(epoch, since - 1)
         return epoch
 
+    def is_undelivered(self, key: CacheKey) -> bool:
+        """Return whether *key* was dropped here and the second tier has not heard of it: it may hold it still."""
+        return self.undelivered.drops(key)
+
+    def known_since(self, cluster: int) -> tuple[list[tuple[str, int]], list[SoftMark]]:
+        """Return the newest hard and soft marks with a version from *cluster* on, for a server that forgot them."""
+        hard = [(tag, mark.cluster) for tag, mark in self._hard.items() if mark.cluster >= cluster > 0]
+        newest = [(tag, marks[0]) for tag, marks in self._soft.items()]
+        return hard, [(tag, mark.cluster, mark.at) for tag, mark in newest if mark.cluster >= cluster > 0]
+
     # Purges that may have been missed
 
     def distrust(self, now: float) -> None:
@@ -166,8 +176,15 @@ class PurgeLedger:
             self._doubt = (self.version, now)
             self.version += 1
 
-    def trust(self) -> None:
-        """Note that no purge was missed after all, or that those missed have been applied."""
+    def trust(self, *, missed: bool = False) -> None:
+        """Note that no purge was missed after all, or that those missed have been applied.
+
+        With *missed*, some can never be known: what was in doubt stays stale for good.
+        """
+        if missed and self._doubt is not None:
+            version, at = self._doubt
+            marks = {*self._soft.get(EVERYTHING, ()), _Soft(version + 1, 0, at)}
+            self._soft[EVERYTHING] = _folded(*sorted(marks, reverse=True))
         self._doubt = None
 
     @property

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import islice
+from typing import Literal
 
 from ..events import CacheKey
 
@@ -16,6 +17,24 @@ EVERYTHING = "\0all"
 
 MAX_UNDELIVERED = 10_000
 BATCH = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """How far a purge got. In this process it holds in any case.
+
+    `local`: there is no Redis, and nobody else to tell. `delivered`: Redis has it, and every process that has a lease
+    there has applied it. `partial`: Redis has it, but `unconfirmed` processes did not answer in time, or were cut off
+    so lately that they may still answer requests from memory; each applies it before it trusts its memory again.
+    `queued`: Redis is away or did not take it; it will be delivered when Redis is back, as long as this process lives.
+
+    `confirmed` is the number of other processes that have applied it. A process that could never reach Redis, or has
+    been cut off for longer than the lifetime cap of memory, is alone, and counted nowhere.
+    """
+
+    state: Literal["local", "delivered", "partial", "queued"]
+    confirmed: int = 0
+    unconfirmed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,438 @@
+"""Carries purges between processes, and knows when some may have been missed. It keeps no records.
+
+A process that is *live* hears of every purge. Messages tell it at once; whether it missed one it learns from the
+journal in Redis, which it looks at every second, so a lost message costs a second and no more. When the subscription
+breaks or Redis is silent for as long as a lease, the ledger distrusts what was there before, until all that happened
+meanwhile is applied. What is purged while not live waits in the ledger, and is delivered first of all.
+
+A dropped key is told in three steps: a version is given, records are dropped with a tombstone of that version, and only
+then it enters the journal. Whoever reads the old record before the second step hears of the drop in the third; whoever
+was asked before the first is refused by the tombstone; whoever has seen the version was asked after the drop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from typing import Protocol
+
+from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
+
+from ..._asgi import Clock
+from ...events import (
+    BackplaneCaughtUp,
+    BackplaneLost,
+    CacheKey,
+    Event,
+    InternalFailure,
+    Listener,
+    MessageIgnored,
+    PurgeDelivered,
+    PurgeQueued,
+    guarded,
+)
+from ..tags import PurgeLedger
+from ..undelivered import Batch, Delivery
+from .broken import Broken
+from .confirmations import Confirmations
+from .journal import MAX_VERSION, Changes, Journal, Written
+from .messages import Heard, Landed, LeaseEnded, Message, Purged, Replaced, decode_message, encode_message, keys_in
+from .names import Names, key_bytes
+from .ports import Link, Unreachable
+from .signing import Seal
+
+LEASE = 3.0
+INTERVAL = 1.0
+PATIENCE = 0.75
+RECENT = 60.0
+"""Seconds for which purges are entered again where Redis lost what came last: no replica is behind by more."""
+MAX_PAUSE = 1.5
+
+
+class Near(Protocol):
+    """What holds records in this process. None of these waits or raises."""
+
+    def drop_near(self, keys: Iterable[CacheKey]) -> None:
+        """Forget what is held under *keys*, with all variants, and keep nothing that is under way for them."""
+
+    def replaced(self, key: CacheKey) -> None:
+        """Forget the record under *key*: another process stored a newer one."""
+
+    def woken(self, key: CacheKey) -> None:
+        """Wake who waits for another process to store something under *key*."""
+
+
+class Backplane:
+    """One process's part in the backplane: `run` is its task, owned by whoever starts it.
+
+    *link* should have a deadline of its own and no breaker: a second of silence must not blind memory. *drop* removes a
+    record from Redis and refuses those asked for before a version (`RedisStore.drop`). *node* is the id of this
+    process, unlike any other. *forget* is the lifetime cap of memory, *horizon* the longest time that a record can
+    stay in Redis, both in seconds. Nothing is bound to a loop before `run`.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        ledger: PurgeLedger,
+        near: Near,
+        *,
+        drop: Callable[[CacheKey, int], Awaitable[None]],
+        node: str,
+        prefix: str = "resync:",
+        signing_keys: Sequence[str] = (),
+        lease: float = LEASE,
+        interval: float = INTERVAL,
+        patience: float = PATIENCE,
+        forget: float = 60.0,
+        horizon: float = 86_400.0,
+        clock: Clock = time.time,
+        monotonic: Clock = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        rng: Callable[[], float] = random.random,
+        on_event: Listener | None = None,
+    ) -> None:
+        self.node = node
+        self.is_live = False
+        """Whether every purge is heard."""
+        self._link = link
+        self._ledger = ledger
+        self._near = near
+        self._drop = drop
+        self._channel = Names(prefix).channel
+        self._seal = Seal(signing_keys)
+        self._journal = Journal(
+            link, prefix=prefix, channel=self._channel, node=node, lease=lease, forget=forget, horizon=horizon
+        )
+        self._lease = lease
+        self._interval = interval
+        self._patience = patience
+        self._clock = clock
+        self._monotonic = monotonic
+        self._sleep = sleep
+        self._rng = rng
+        self._tell: Callable[[Event], None] = guarded(on_event) if on_event is not None else _untold
+        self._confirmations = Confirmations()
+        self._incarnation = b""
+        self._looked_at = -float("inf")
+        self._forgot_from: int | None = None
+        """The version from which on Redis forgot what this process knows, None if it did not."""
+        self._missed = False
+        self._sequence = 0
+        self._written: Written | None = None
+        self._delivering: asyncio.Lock | None = None
+        self._to_confirm: asyncio.Event | None = None
+        # Until the first look nothing is known of what Redis holds.
+        ledger.distrust(clock())
+
+    # What the cache calls
+
+    async def purge(self, tags: Iterable[str] = (), keys: Iterable[CacheKey] = (), *, soft: bool = False) -> Delivery:
+        """Purge here, tell all processes, and wait a moment until they have applied it. Never raises.
+
+        Keys are always dropped hard. A caller who leaves early changes nothing but that nobody waits.
+        """
+        now = self._clock()
+        self._ledger.post(tags, soft=soft, now=now)
+        if dropped := tuple(keys):
+            self._ledger.post_keys(dropped, now=now)
+            self._near.drop_near(dropped)
+        lock = self._delivering
+        if lock is None or not self.is_live:
+            return self._queued()
+        try:
+            async with lock:
+                await self._deliver()
+        except Unreachable:
+            return self._queued()
+        # Another call may have delivered this purge with its own; its version is the later one then.
+        written = self._written
+        if written is None:
+            return self._queued()
+        missing = await self._confirmations.wait(written.members, written.version, self._patience)
+        unconfirmed = missing + written.lapsed
+        return Delivery(
+            state="partial" if unconfirmed else "delivered",
+            confirmed=len(written.members) - missing,
+            unconfirmed=unconfirmed,
+        )
+
+    def frame(self, message: Message) -> bytes:
+        """Return *message* as what is published on the channel."""
+        return b"- 0 0 " + self._seal.seal(self._channel, encode_message(message))
+
+    def replaced_frame(self, key: CacheKey) -> bytes:
+        """Return what to publish once what is stored under *key* was replaced; empty for what is no key of Redis."""
+        try:
+            return self.frame(Replaced(self.node, key_bytes(key)))
+        except (TypeError, ValueError, OverflowError):
+            return b""
+
+    async def tell(self, message: Message) -> bool:
+        """Publish *message*; return whether Redis took it."""
+        try:
+            await self._journal.publish(self.frame(message))
+        except Unreachable:
+            return False
+        return True
+
+    async def run(self) -> None:
+        """Stay connected until cancelled, whatever happens; pauses between attempts grow at random up to 1.5 s."""
+        retrying = AsyncRetrying(
+            wait=wait_random_exponential(multiplier=0.05, max=MAX_PAUSE),
+            retry=retry_if_exception_type(Unreachable),
+            sleep=self._sleep,
+        )
+        self._delivering = asyncio.Lock()
+        try:
+            while True:
+                await retrying(self._session)
+                await self._sleep(0.2 * self._rng())
+        finally:
+            self._delivering = None
+            self._lose("stopped")
+
+    async def leave(self) -> None:
+        """Tell the others not to wait for this process. To be called after `run` has ended."""
+        try:
+            await self._journal.leave()
+        except Unreachable:
+            pass
+
+    # The task
+
+    async def _session(self) -> None:
+        """Subscribe, catch up, and be live until something breaks. Raises Unreachable if it did not come to that."""
+        was_live = False
+        try:
+            async with self._link.listen(self._channel) as frames:
+                await self._catch_up()
+                self._rise()
+                was_live = True
+                await self._attend(frames)
+        except Unreachable as error:
+            self._lose(error.cause)
+            if not was_live:
+                raise
+        except Exception as error:
+            self._lose(type(error).__name__)
+            self._tell(InternalFailure(where="backplane", error=error))
+            if not was_live:
+                raise Unreachable(type(error).__name__) from error
+
+    async def _attend(self, frames: AsyncIterator[bytes]) -> None:
+        self._to_confirm = asyncio.Event()
+        self._to_confirm.set()
+        loop = asyncio.get_running_loop()
+        tasks = [loop.create_task(part) for part in (self._read(frames), self._look_often(), self._confirm())]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            errors = [error for task in done if (error := task.exception()) is not None]
+            error = errors[0] if errors else Unreachable("ended")
+            # At once: what follows may take its time.
+            self._lose(error.cause if isinstance(error, Unreachable) else type(error).__name__)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        raise error
+
+    async def _read(self, frames: AsyncIterator[bytes]) -> None:
+        async for frame in frames:
+            if self._take(frame):
+                try:
+                    await self._catch_up()
+                except Unreachable:
+                    # The next look is due within a second, and knows how long Redis may be silent.
+                    pass
+
+    async def _look_often(self) -> None:
+        while True:
+            await self._sleep(self._interval)
+            if self._is_silent():
+                # This process stood still, and the others have stopped waiting for it.
+                raise Unreachable("silence")
+            try:
+                await self._catch_up()
+            except Unreachable:
+                if self._is_silent():
+                    raise
+
+    async def _confirm(self) -> None:
+        due = self._to_confirm
+        while due is not None:
+            await due.wait()
+            due.clear()
+            await self.tell(Heard(self.node, self._ledger.seen))
+
+    def _is_silent(self) -> bool:
+        return self._monotonic() - self._looked_at > self._lease
+
+    def _rise(self) -> None:
+        self._ledger.trust(missed=self._missed)
+        self.is_live = True
+        missed, self._missed = self._missed, False
+        self._tell(BackplaneCaughtUp(missed=missed))
+
+    def _lose(self, cause: str) -> None:
+        was_live, self.is_live = self.is_live, False
+        self._ledger.distrust(self._clock())
+        self._confirmations.give_up()
+        if was_live:
+            self._tell(BackplaneLost(cause=cause))
+
+    # Catching up
+
+    async def _catch_up(self) -> None:
+        """Apply all that changed, and deliver what waits. Raises Unreachable."""
+        while not await self._look():
+            pass
+        if self._forgot_from is not None:
+            await self._remind(self._forgot_from)
+        if len(self._ledger.undelivered) and self._delivering is not None:
+            async with self._delivering:
+                await self._deliver()
+
+    async def _look(self) -> bool:
+        """Renew the lease and apply what changed; return whether that was all."""
+        sent = self._monotonic()
+        changes = await self._journal.look(self._ledger.seen, self._token())
+        self._looked_at = sent
+        is_other = self._incarnation not in (b"", changes.incarnation)
+        self._incarnation = changes.incarnation
+        if is_other:
+            self._forgot_from = 1
+        elif changes.was_forgotten and self._forgot_from is None:
+            self._forgot_from = max(1, changes.upto - round(RECENT * 1e6))
+        if not self.is_live and (is_other or changes.was_forgotten or changes.has_gap):
+            self._missed = True
+        self._apply(changes)
+        return changes.is_complete
+
+    def _apply(self, changes: Changes) -> None:
+        now = self._clock()
+        self._ledger.apply(changes.hard, [(tag, version, now - age) for tag, version, age in changes.soft])
+        if changes.keys:
+            self._near.drop_near(keys_in(changes.keys))
+        self._ledger.reached(changes.upto)
+        if (changes.hard or changes.soft or changes.keys) and self._to_confirm is not None:
+            self._to_confirm.set()
+
+    async def _remind(self, cluster: int) -> None:
+        """Enter what is known since the version *cluster* again, where Redis forgot it: as of now, so that all hear."""
+        hard, soft = self._ledger.known_since(cluster)
+        now = self._clock()
+        for start in range(0, max(len(hard), len(soft)), 500):
+            aged = [(tag, version, now - at) for tag, version, at in soft[start : start + 500]]
+            seen, token = self._ledger.seen, self._token()
+            await self._journal.write(seen, token, payload=b"", hard=hard[start : start + 500], soft=aged)
+        self._forgot_from = None
+        while not await self._look():
+            pass
+
+    # Delivering
+
+    async def _deliver(self) -> None:
+        """Deliver all that waits. Raises Unreachable."""
+        while batch := self._ledger.undelivered.batch(self._ledger.version):
+            ledger, count = self._ledger, len(batch.hard) + len(batch.soft) + len(batch.keys)
+            raw = await self._drop_records(batch)
+            now = self._clock()
+            ages = [(tag, now - at) for tag, at in batch.soft]
+            self._sequence += 1
+            message = Purged(self.node, self._sequence, batch.hard, tuple(ages), tuple(raw))
+            written = await self._journal.write(
+                ledger.seen,
+                self._token(),
+                payload=self._seal.seal(self._channel, encode_message(message)),
+                hard=[(tag, 0) for tag in batch.hard],
+                soft=[(tag, 0, age) for tag, age in ages],
+                keys=raw,
+            )
+            ledger.delivered(batch, written.version)
+            if written.incarnation == self._incarnation and written.previous <= ledger.seen:
+                ledger.reached(written.changed)
+            self._written = written
+            self._tell(PurgeDelivered(count=count))
+
+    async def _drop_records(self, batch: Batch) -> list[bytes]:
+        """Drop the records of the batch's keys, and return what the keys are in Redis."""
+        if not batch.keys:
+            return []
+        version = await self._journal.stamp(self._ledger.seen, self._token())
+        raw: list[bytes] = []
+        for key in batch.keys:
+            try:
+                raw.append(key_bytes(key))
+            except (TypeError, ValueError, OverflowError):
+                continue  # Never written, and in no other process.
+        drops = [self._drop(key, version) for key in batch.keys]
+        for outcome in await asyncio.gather(*drops, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
+        return raw
+
+    def _queued(self) -> Delivery:
+        self._tell(PurgeQueued(count=len(self._ledger.undelivered)))
+        return Delivery(state="queued")
+
+    # Messages
+
+    def _take(self, frame: bytes) -> bool:
+        """Do what a message says; return whether the journal must be looked at."""
+        head = frame.split(b" ", 3)
+        if len(head) != 4 or not head[1].isdigit() or not head[2].isdigit() or len(frame) > 2**24:
+            return self._ignored("unreadable message")
+        incarnation, version, previous, body = head[0], int(head[1]), int(head[2]), head[3]
+        if version and (incarnation != self._incarnation or version > MAX_VERSION or version <= self._ledger.seen):
+            # Of another database behind the same channel, or known; what is neither shows at the next look.
+            return False
+        if version and not body:
+            return True
+        data = self._seal.open(self._channel, body)
+        message = data if isinstance(data, Broken) else decode_message(data)
+        if isinstance(message, Broken):
+            self._ignored(message.reason)
+            return version > 0
+        if isinstance(message, Purged) and version and previous <= self._ledger.seen:
+            self._hear(message, version)
+            return False
+        if message is not None and not version and message.origin != self.node:
+            self._heed(message)
+        return version > 0
+
+    def _hear(self, message: Purged, version: int) -> None:
+        if message.origin != self.node:
+            now = self._clock()
+            soft = [(tag, version, now - age) for tag, age in message.soft]
+            self._ledger.apply([(tag, version) for tag in message.hard], soft)
+            self._near.drop_near(keys_in(message.keys))
+            if self._to_confirm is not None:
+                self._to_confirm.set()
+        self._ledger.reached(version)
+
+    def _heed(self, message: Message) -> None:
+        match message:
+            case Heard(origin=origin, seen=seen):
+                self._confirmations.note(origin, seen)
+            case Replaced(key=raw):
+                for key in keys_in((raw,)):
+                    self._near.replaced(key)
+            case Landed(key=raw) | LeaseEnded(key=raw):
+                for key in keys_in((raw,)):
+                    self._near.woken(key)
+            case Purged():
+                self._ignored("purge without a version")
+
+    def _ignored(self, reason: str) -> bool:
+        self._tell(MessageIgnored(reason=reason))
+        return False
+
+    def _token(self) -> str:
+        return f"{self.node}-{self._rng() * 2**52:.0f}"
+
+
+def _untold(event: Event) -> None:
+    """Do nothing: nobody listens."""

@@ -1,0 +1,221 @@
+"""The journal of purges in Redis: versions for them, what changed, and who must hear of it. It decides nothing.
+
+A *cluster version* is an integer, the larger of the last one plus one and Redis's clock in microseconds. So versions
+grow as long as Redis remembers, or a process that has seen the last one speaks to it, or its clock goes on: a primary
+that takes over after losing data may be behind by as much as has passed since the last purge. No other clock matters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from ..tags import EVERYTHING, MAX_TAGS
+from .journal_scripts import LOOK, WRITE
+from .ports import Link, Script, Unreachable
+
+MAX_VERSION = 2**52
+"""In microseconds the year 2112. What claims more is not from us, and would leave no room to grow."""
+MAX_DROPS = 10_000
+PAGE = 500
+REACH = 600.0
+"""Seconds after which a dropped key is forgotten, and whoever was away for longer trusts nothing it had."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What changed since a version, and what else a look brought.
+
+    `upto` is the version up to which the look told everything, `is_complete` False if there is more to ask for.
+    `has_gap` if changes may have been forgotten, `was_forgotten` if Redis does not remember what it told this process.
+    Soft marks have their age in seconds; keys are `key_bytes`.
+    """
+
+    incarnation: bytes
+    upto: int
+    is_complete: bool
+    has_gap: bool
+    was_forgotten: bool
+    hard: tuple[tuple[str, int], ...]
+    soft: tuple[tuple[str, int, float], ...]
+    keys: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What became of purges: the version of the last of them, and that of the change before them.
+
+    `members` are the other processes with a lease, `lapsed` is the number of those whose lease ended without farewell.
+    """
+
+    incarnation: bytes
+    previous: int
+    version: int
+    changed: int
+    members: frozenset[str]
+    lapsed: int
+
+
+class _Looked(msgspec.Struct, array_like=True, frozen=True):
+    """The reply to `LOOK`."""
+
+    incarnation: bytes
+    now: int
+    upto: int
+    is_complete: int
+    has_gap: int
+    before: bytes
+    lease_end: int
+    hard: list[bytes]
+    soft: list[bytes]
+    moments: list[bytes]
+    drops: list[bytes]
+
+
+class _Entered(msgspec.Struct, array_like=True, frozen=True):
+    """The reply to `WRITE`."""
+
+    incarnation: bytes
+    previous: int
+    version: int
+    changed: int
+    lease_end: int
+    lapsed: int
+    alive: list[bytes]
+
+
+class Journal:
+    """One process's access to the journal under *prefix*.
+
+    *lease* is for how long a process counts as alive without a look, *forget* for how long after that it may still
+    answer from its memory, *horizon* for how long a purge may concern any record: all in seconds.
+    """
+
+    def __init__(
+        self, link: Link, *, prefix: str, channel: str, node: str, lease: float, forget: float, horizon: float
+    ) -> None:
+        prefix = prefix.replace("{", "(").replace("}", ")") + "{purges}:"
+        self._names = tuple(prefix + name for name in ("state", "hard", "soft", "moments", "drops", "members"))
+        self._link = link
+        self._channel = channel
+        self._node = node
+        self._lease = round(lease * 1e6)
+        self._forget = round(forget * 1e6)
+        self._horizon = round(max(horizon, REACH) * 1e6)
+        self._lease_end = 0
+
+    async def look(self, seen: int, token: str) -> Changes:
+        """Renew the lease, and return what changed after *seen*; *token* names the journal if it is new.
+
+        Raises Unreachable.
+        """
+        expected = self._lease_end
+        reply = await self._run(LOOK, seen, token, PAGE)
+        try:
+            looked = msgspec.convert(reply, _Looked)
+            soft = zip(_pairs(looked.soft), looked.moments, strict=True)
+            changes = Changes(
+                incarnation=looked.incarnation,
+                upto=_version(looked.upto),
+                is_complete=looked.is_complete == 1,
+                has_gap=looked.has_gap == 1,
+                was_forgotten=_version(looked.before) < expected,
+                hard=tuple((tag.decode(), _version(score)) for tag, score in _pairs(looked.hard)),
+                soft=tuple(
+                    (tag.decode(), version, age)
+                    for (tag, score), moments in soft
+                    for version, age in _soft_marks(_version(score), moments, looked.now)
+                ),
+                keys=tuple(key for key, _ in _pairs(looked.drops)),
+            )
+        except (msgspec.ValidationError, ValueError, OverflowError) as error:
+            raise Unreachable("GarbledReply") from error
+        self._lease_end = looked.lease_end
+        return changes
+
+    async def stamp(self, seen: int, token: str) -> int:
+        """Return a version later than all there are. Raises Unreachable."""
+        return (await self._write(seen, token, b"", (), (), ())).version
+
+    async def write(
+        self,
+        seen: int,
+        token: str,
+        *,
+        payload: bytes,
+        hard: Sequence[tuple[str, int]],
+        soft: Sequence[tuple[str, int, float]],
+        keys: Sequence[bytes] = (),
+    ) -> Written:
+        """Enter purges, and publish *payload* with their versions.
+
+        A tag has a version: if the journal has one as late for it, it is left out; 0 if it is new. Soft ones have
+        their age in seconds too. Raises Unreachable; they may have been entered all the same.
+        """
+        return await self._write(seen, token, payload, hard, soft, keys)
+
+    async def leave(self) -> None:
+        """Say farewell: nobody waits for this process any more. Raises Unreachable."""
+        await self._link.execute("ZREM", self._names[5], self._node)
+        self._lease_end = 0
+
+    async def publish(self, frame: bytes) -> None:
+        """Tell all processes. Raises Unreachable."""
+        await self._link.execute("PUBLISH", self._channel, frame)
+
+    async def _write(
+        self,
+        seen: int,
+        token: str,
+        payload: bytes,
+        hard: Sequence[tuple[str, int]],
+        soft: Sequence[tuple[str, int, float]],
+        keys: Sequence[bytes],
+    ) -> Written:
+        purges: list[str | bytes | int] = []
+        for tag, known in hard:
+            purges += (tag, known)
+        for tag, known, age in soft:
+            purges += (tag, known, max(0, round(age * 1e6)))
+        bounds = (self._horizon, round(REACH * 1e6), MAX_TAGS, MAX_DROPS)
+        counts = (len(hard), len(soft), len(keys))
+        rest = (*bounds, EVERYTHING, self._channel, payload, *counts, *purges, *keys)
+        reply = await self._run(WRITE, seen, token, *rest)
+        try:
+            entered = msgspec.convert(reply, _Entered)
+            written = Written(
+                incarnation=entered.incarnation,
+                previous=_version(entered.previous),
+                version=_version(entered.version),
+                changed=_version(entered.changed),
+                members=frozenset(member.decode() for member in entered.alive) - {self._node},
+                lapsed=entered.lapsed,
+            )
+        except (msgspec.ValidationError, ValueError, OverflowError) as error:
+            raise Unreachable("GarbledReply") from error
+        self._lease_end = entered.lease_end
+        return written
+
+    async def _run(self, script: Script, seen: int, token: str, *rest: str | bytes | int) -> object:
+        arguments = (self._node, seen, token, self._lease, self._forget, *rest)
+        return await self._link.script(script, self._names, arguments)
+
+
+def _version(value: int | bytes) -> int:
+    version = int(float(value))
+    if not 0 <= version <= MAX_VERSION:
+        raise ValueError(version)
+    return version
+
+
+def _pairs(rows: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
+    return list(zip(rows[::2], rows[1::2], strict=True))
+
+
+def _soft_marks(version: int, moments: bytes, now: int) -> list[tuple[int, float]]:
+    """Return version and age in seconds of the marks of one tag, the older first."""
+    moment, older, since = map(int, moments.split()) if moments else (version, 0, 0)
+    marks = [(older, (now - since) / 1e6)] if older else []
+    return [*marks, (version, (now - moment) / 1e6)]
