@@ -118,7 +118,7 @@ class Node:
         self.ticks = Ticks()
         self.link = PlainLink(port)
         self.ledger = PurgeLedger()
-        self.store = RedisStore(self.link, prefix=prefix, purges=self.ledger, jitter=0.0, clock=lambda: self.now)
+        self.store = RedisStore(self.link, prefix=prefix, ledger=self.ledger, jitter=0.0, clock=lambda: self.now)
         self.backplane = Backplane(
             self.link,
             self.ledger,

@@ -13,7 +13,8 @@ from tests.servers.linking import PATIENT
 from tests.servers.server import Server
 
 from asgi_resync.cache.entry import StoredResponse
-from asgi_resync.cache.l2.messages import Replaced, encode_message
+from asgi_resync.cache.l2.frames import Frames
+from asgi_resync.cache.l2.messages import Replaced
 from asgi_resync.cache.l2.names import Names, digest_of, key_bytes
 from asgi_resync.cache.l2.store import RedisStore
 from asgi_resync.cache.memory import MemoryStore
@@ -125,7 +126,8 @@ async def test_replacing_is_published(server: Server, client: Redis) -> None:
         rest = await heard.get_message(timeout=0)
 
     assert message is not None
-    assert (encode_message(Replaced(origin="me", key=key_bytes(KEY))), None) == (message["data"], rest)
+    frame = Frames("resync:backplane").whole(Replaced(origin="me", key=key_bytes(KEY)))
+    assert (frame, None) == (message["data"], rest)
 
 
 async def test_processes_share_what_one_of_them_stored(server: Server) -> None:

@@ -10,7 +10,8 @@ from tests.contract.store_contract import KEY, NOW, OTHER, facts, response, vari
 from tests.unit.l2 import FakeLink
 
 from asgi_resync.cache.entry import StoredResponse
-from asgi_resync.cache.l2.messages import Replaced, encode_message
+from asgi_resync.cache.l2.frames import Frames
+from asgi_resync.cache.l2.messages import Replaced
 from asgi_resync.cache.l2.names import Names, digest_of, key_bytes
 from asgi_resync.cache.l2.ports import Unreachable
 from asgi_resync.cache.l2.store import THREADED, RedisStore
@@ -112,7 +113,8 @@ async def test_replacing_is_told_to_the_others(world: World) -> None:
     assert [] == world.link.published
 
     await store.set(KEY, response(body=b"new"))
-    assert [("resync:backplane", encode_message(Replaced(origin="me", key=key_bytes(KEY))))] == world.link.published
+    frame = Frames("resync:backplane").whole(Replaced(origin="me", key=key_bytes(KEY)))
+    assert [("resync:backplane", frame)] == world.link.published
 
 
 async def test_what_was_under_way_during_a_drop_never_comes_back(world: World) -> None:

@@ -155,10 +155,6 @@ class PurgeLedger:
                 epoch = min(epoch, since - 1)
         return epoch
 
-    def is_undelivered(self, key: CacheKey) -> bool:
-        """Return whether *key* was dropped here and the second tier has not heard of it: it may hold it still."""
-        return self.undelivered.drops(key)
-
     def known_since(self, cluster: int) -> tuple[list[tuple[str, int]], list[SoftMark]]:
         """Return the newest hard and soft marks with a version from *cluster* on, for a server that forgot them."""
         hard = [(tag, mark.cluster) for tag, mark in self._hard.items() if mark.cluster >= cluster > 0]

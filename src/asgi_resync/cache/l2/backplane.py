@@ -4,10 +4,6 @@ A process that is *live* hears of every purge. Messages tell it at once; whether
 journal in Redis, which it looks at every second, so a lost message costs a second and no more. When the subscription
 breaks or Redis is silent for as long as a lease, the ledger distrusts what was there before, until all that happened
 meanwhile is applied. What is purged while not live waits in the ledger, and is delivered first of all.
-
-A dropped key is told in three steps: a version is given, records are dropped with a tombstone of that version, and only
-then it enters the journal. Whoever reads the old record before the second step hears of the drop in the third; whoever
-was asked before the first is refused by the tombstone; whoever has seen the version was asked after the drop.
 """
 
 from __future__ import annotations
@@ -29,19 +25,19 @@ from ...events import (
     InternalFailure,
     Listener,
     MessageIgnored,
-    PurgeDelivered,
     PurgeQueued,
     guarded,
 )
 from ..tags import PurgeLedger
-from ..undelivered import Batch, Delivery
+from ..undelivered import Delivery
 from .broken import Broken
 from .confirmations import Confirmations
-from .journal import MAX_VERSION, Changes, Journal, Written
-from .messages import Heard, Landed, LeaseEnded, Message, Purged, Replaced, decode_message, encode_message, keys_in
-from .names import Names, key_bytes
+from .courier import Courier
+from .frames import Frames
+from .journal import Changes, Journal
+from .messages import Heard, Landed, LeaseEnded, Message, Purged, Replaced, keys_in
+from .names import Names
 from .ports import Link, Unreachable
-from .signing import Seal
 
 LEASE = 3.0
 INTERVAL = 1.0
@@ -102,9 +98,16 @@ class Backplane:
         self._near = near
         self._drop = drop
         self._channel = Names(prefix).channel
-        self._seal = Seal(signing_keys)
+        self.frames = Frames(self._channel, signing_keys)
         self._journal = Journal(
-            link, prefix=prefix, channel=self._channel, node=node, lease=lease, forget=forget, horizon=horizon
+            link,
+            prefix=prefix,
+            channel=self._channel,
+            node=node,
+            lease=lease,
+            forget=forget,
+            horizon=horizon,
+            rng=rng,
         )
         self._lease = lease
         self._interval = interval
@@ -115,14 +118,11 @@ class Backplane:
         self._rng = rng
         self._tell: Callable[[Event], None] = guarded(on_event) if on_event is not None else _untold
         self._confirmations = Confirmations()
-        self._incarnation = b""
         self._looked_at = -float("inf")
         self._forgot_from: int | None = None
         """The version from which on Redis forgot what this process knows, None if it did not."""
         self._missed = False
-        self._sequence = 0
-        self._written: Written | None = None
-        self._delivering: asyncio.Lock | None = None
+        self._courier: Courier | None = None
         self._to_confirm: asyncio.Event | None = None
         # Until the first look nothing is known of what Redis holds.
         ledger.distrust(clock())
@@ -139,16 +139,13 @@ class Backplane:
         if dropped := tuple(keys):
             self._ledger.post_keys(dropped, now=now)
             self._near.drop_near(dropped)
-        lock = self._delivering
-        if lock is None or not self.is_live:
+        courier = self._courier
+        if courier is None or not self.is_live:
             return self._queued()
         try:
-            async with lock:
-                await self._deliver()
+            written = await courier.deliver()
         except Unreachable:
-            return self._queued()
-        # Another call may have delivered this purge with its own; its version is the later one then.
-        written = self._written
+            written = None
         if written is None:
             return self._queued()
         missing = await self._confirmations.wait(written.members, written.version, self._patience)
@@ -159,21 +156,10 @@ class Backplane:
             unconfirmed=unconfirmed,
         )
 
-    def frame(self, message: Message) -> bytes:
-        """Return *message* as what is published on the channel."""
-        return b"- 0 0 " + self._seal.seal(self._channel, encode_message(message))
-
-    def replaced_frame(self, key: CacheKey) -> bytes:
-        """Return what to publish once what is stored under *key* was replaced; empty for what is no key of Redis."""
-        try:
-            return self.frame(Replaced(self.node, key_bytes(key)))
-        except (TypeError, ValueError, OverflowError):
-            return b""
-
     async def tell(self, message: Message) -> bool:
         """Publish *message*; return whether Redis took it."""
         try:
-            await self._journal.publish(self.frame(message))
+            await self._journal.publish(self.frames.whole(message))
         except Unreachable:
             return False
         return True
@@ -185,13 +171,21 @@ class Backplane:
             retry=retry_if_exception_type(Unreachable),
             sleep=self._sleep,
         )
-        self._delivering = asyncio.Lock()
+        self._courier = Courier(
+            self._journal,
+            self._ledger,
+            self.frames,
+            drop=self._drop,
+            node=self.node,
+            clock=self._clock,
+            tell=self._tell,
+        )
         try:
             while True:
                 await retrying(self._session)
                 await self._sleep(0.2 * self._rng())
         finally:
-            self._delivering = None
+            self._courier = None
             self._lose("stopped")
 
     async def leave(self) -> None:
@@ -289,24 +283,26 @@ class Backplane:
         """Apply all that changed, and deliver what waits. Raises Unreachable."""
         while not await self._look():
             pass
+        courier = self._courier
+        if courier is None:
+            return
         if self._forgot_from is not None:
-            await self._remind(self._forgot_from)
-        if len(self._ledger.undelivered) and self._delivering is not None:
-            async with self._delivering:
-                await self._deliver()
+            await courier.remind(self._forgot_from)
+            self._forgot_from = None
+            while not await self._look():
+                pass
+        await courier.deliver()
 
     async def _look(self) -> bool:
         """Renew the lease and apply what changed; return whether that was all."""
         sent = self._monotonic()
-        changes = await self._journal.look(self._ledger.seen, self._token())
+        changes = await self._journal.look(self._ledger.seen)
         self._looked_at = sent
-        is_other = self._incarnation not in (b"", changes.incarnation)
-        self._incarnation = changes.incarnation
-        if is_other:
+        if changes.is_other:
             self._forgot_from = 1
         elif changes.was_forgotten and self._forgot_from is None:
             self._forgot_from = max(1, changes.upto - round(RECENT * 1e6))
-        if not self.is_live and (is_other or changes.was_forgotten or changes.has_gap):
+        if not self.is_live and (changes.is_other or changes.was_forgotten or changes.has_gap):
             self._missed = True
         self._apply(changes)
         return changes.is_complete
@@ -320,60 +316,6 @@ class Backplane:
         if (changes.hard or changes.soft or changes.keys) and self._to_confirm is not None:
             self._to_confirm.set()
 
-    async def _remind(self, cluster: int) -> None:
-        """Enter what is known since the version *cluster* again, where Redis forgot it: as of now, so that all hear."""
-        hard, soft = self._ledger.known_since(cluster)
-        now = self._clock()
-        for start in range(0, max(len(hard), len(soft)), 500):
-            aged = [(tag, version, now - at) for tag, version, at in soft[start : start + 500]]
-            seen, token = self._ledger.seen, self._token()
-            await self._journal.write(seen, token, payload=b"", hard=hard[start : start + 500], soft=aged)
-        self._forgot_from = None
-        while not await self._look():
-            pass
-
-    # Delivering
-
-    async def _deliver(self) -> None:
-        """Deliver all that waits. Raises Unreachable."""
-        while batch := self._ledger.undelivered.batch(self._ledger.version):
-            ledger, count = self._ledger, len(batch.hard) + len(batch.soft) + len(batch.keys)
-            raw = await self._drop_records(batch)
-            now = self._clock()
-            ages = [(tag, now - at) for tag, at in batch.soft]
-            self._sequence += 1
-            message = Purged(self.node, self._sequence, batch.hard, tuple(ages), tuple(raw))
-            written = await self._journal.write(
-                ledger.seen,
-                self._token(),
-                payload=self._seal.seal(self._channel, encode_message(message)),
-                hard=[(tag, 0) for tag in batch.hard],
-                soft=[(tag, 0, age) for tag, age in ages],
-                keys=raw,
-            )
-            ledger.delivered(batch, written.version)
-            if written.incarnation == self._incarnation and written.previous <= ledger.seen:
-                ledger.reached(written.changed)
-            self._written = written
-            self._tell(PurgeDelivered(count=count))
-
-    async def _drop_records(self, batch: Batch) -> list[bytes]:
-        """Drop the records of the batch's keys, and return what the keys are in Redis."""
-        if not batch.keys:
-            return []
-        version = await self._journal.stamp(self._ledger.seen, self._token())
-        raw: list[bytes] = []
-        for key in batch.keys:
-            try:
-                raw.append(key_bytes(key))
-            except (TypeError, ValueError, OverflowError):
-                continue  # Never written, and in no other process.
-        drops = [self._drop(key, version) for key in batch.keys]
-        for outcome in await asyncio.gather(*drops, return_exceptions=True):
-            if isinstance(outcome, BaseException):
-                raise outcome
-        return raw
-
     def _queued(self) -> Delivery:
         self._tell(PurgeQueued(count=len(self._ledger.undelivered)))
         return Delivery(state="queued")
@@ -382,24 +324,19 @@ class Backplane:
 
     def _take(self, frame: bytes) -> bool:
         """Do what a message says; return whether the journal must be looked at."""
-        head = frame.split(b" ", 3)
-        if len(head) != 4 or not head[1].isdigit() or not head[2].isdigit() or len(frame) > 2**24:
-            return self._ignored("unreadable message")
-        incarnation, version, previous, body = head[0], int(head[1]), int(head[2]), head[3]
-        if version and (incarnation != self._incarnation or version > MAX_VERSION or version <= self._ledger.seen):
+        opened = self.frames.open(frame)
+        if isinstance(opened, Broken):
+            return self._ignored(opened.reason)
+        message, version = opened.message, opened.version
+        if version and (opened.incarnation != self._journal.incarnation or version <= self._ledger.seen):
             # Of another database behind the same channel, or known; what is neither shows at the next look.
             return False
-        if version and not body:
-            return True
-        data = self._seal.open(self._channel, body)
-        message = data if isinstance(data, Broken) else decode_message(data)
         if isinstance(message, Broken):
             self._ignored(message.reason)
-            return version > 0
-        if isinstance(message, Purged) and version and previous <= self._ledger.seen:
+        elif isinstance(message, Purged) and version and opened.previous <= self._ledger.seen:
             self._hear(message, version)
             return False
-        if message is not None and not version and message.origin != self.node:
+        elif message is not None and not version and message.origin != self.node:
             self._heed(message)
         return version > 0
 
@@ -429,9 +366,6 @@ class Backplane:
     def _ignored(self, reason: str) -> bool:
         self._tell(MessageIgnored(reason=reason))
         return False
-
-    def _token(self) -> str:
-        return f"{self.node}-{self._rng() * 2**52:.0f}"
 
 
 def _untold(event: Event) -> None:

@@ -7,17 +7,16 @@ that takes over after losing data may be behind by as much as has passed since t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from ..tags import EVERYTHING, MAX_TAGS
+from .frames import MAX_VERSION
 from .journal_scripts import LOOK, WRITE
 from .ports import Link, Script, Unreachable
 
-MAX_VERSION = 2**52
-"""In microseconds the year 2112. What claims more is not from us, and would leave no room to grow."""
 MAX_DROPS = 10_000
 PAGE = 500
 REACH = 600.0
@@ -29,11 +28,12 @@ class Changes:
     """What changed since a version, and what else a look brought.
 
     `upto` is the version up to which the look told everything, `is_complete` False if there is more to ask for.
-    `has_gap` if changes may have been forgotten, `was_forgotten` if Redis does not remember what it told this process.
-    Soft marks have their age in seconds; keys are `key_bytes`.
+    `has_gap` if changes may have been forgotten, `was_forgotten` if Redis does not remember what it told this process,
+    `is_other` if the journal began anew since the last look. Soft marks have their age in seconds; keys are
+    `key_bytes`.
     """
 
-    incarnation: bytes
+    is_other: bool
     upto: int
     is_complete: bool
     has_gap: bool
@@ -48,9 +48,10 @@ class Written:
     """What became of purges: the version of the last of them, and that of the change before them.
 
     `members` are the other processes with a lease, `lapsed` is the number of those whose lease ended without farewell.
+    `is_other` if the journal began anew since the last look.
     """
 
-    incarnation: bytes
+    is_other: bool
     previous: int
     version: int
     changed: int
@@ -94,8 +95,19 @@ class Journal:
     """
 
     def __init__(
-        self, link: Link, *, prefix: str, channel: str, node: str, lease: float, forget: float, horizon: float
+        self,
+        link: Link,
+        *,
+        prefix: str,
+        channel: str,
+        node: str,
+        lease: float,
+        forget: float,
+        horizon: float,
+        rng: Callable[[], float],
     ) -> None:
+        self.incarnation = b""
+        """The name of the journal at the last look, empty before the first."""
         prefix = prefix.replace("{", "(").replace("}", ")") + "{purges}:"
         self._names = tuple(prefix + name for name in ("state", "hard", "soft", "moments", "drops", "members"))
         self._link = link
@@ -105,19 +117,17 @@ class Journal:
         self._forget = round(forget * 1e6)
         self._horizon = round(max(horizon, REACH) * 1e6)
         self._lease_end = 0
+        self._rng = rng
 
-    async def look(self, seen: int, token: str) -> Changes:
-        """Renew the lease, and return what changed after *seen*; *token* names the journal if it is new.
-
-        Raises Unreachable.
-        """
+    async def look(self, seen: int) -> Changes:
+        """Renew the lease, and return what changed after *seen*. Raises Unreachable."""
         expected = self._lease_end
-        reply = await self._run(LOOK, seen, token, PAGE)
+        reply = await self._run(LOOK, seen, PAGE)
         try:
             looked = msgspec.convert(reply, _Looked)
             soft = zip(_pairs(looked.soft), looked.moments, strict=True)
             changes = Changes(
-                incarnation=looked.incarnation,
+                is_other=self.incarnation not in (b"", looked.incarnation),
                 upto=_version(looked.upto),
                 is_complete=looked.is_complete == 1,
                 has_gap=looked.has_gap == 1,
@@ -132,17 +142,17 @@ class Journal:
             )
         except (msgspec.ValidationError, ValueError, OverflowError) as error:
             raise Unreachable("GarbledReply") from error
+        self.incarnation = looked.incarnation
         self._lease_end = looked.lease_end
         return changes
 
-    async def stamp(self, seen: int, token: str) -> int:
+    async def stamp(self, seen: int) -> int:
         """Return a version later than all there are. Raises Unreachable."""
-        return (await self._write(seen, token, b"", (), (), ())).version
+        return (await self.write(seen, payload=b"", hard=(), soft=())).version
 
     async def write(
         self,
         seen: int,
-        token: str,
         *,
         payload: bytes,
         hard: Sequence[tuple[str, int]],
@@ -154,26 +164,6 @@ class Journal:
         A tag has a version: if the journal has one as late for it, it is left out; 0 if it is new. Soft ones have
         their age in seconds too. Raises Unreachable; they may have been entered all the same.
         """
-        return await self._write(seen, token, payload, hard, soft, keys)
-
-    async def leave(self) -> None:
-        """Say farewell: nobody waits for this process any more. Raises Unreachable."""
-        await self._link.execute("ZREM", self._names[5], self._node)
-        self._lease_end = 0
-
-    async def publish(self, frame: bytes) -> None:
-        """Tell all processes. Raises Unreachable."""
-        await self._link.execute("PUBLISH", self._channel, frame)
-
-    async def _write(
-        self,
-        seen: int,
-        token: str,
-        payload: bytes,
-        hard: Sequence[tuple[str, int]],
-        soft: Sequence[tuple[str, int, float]],
-        keys: Sequence[bytes],
-    ) -> Written:
         purges: list[str | bytes | int] = []
         for tag, known in hard:
             purges += (tag, known)
@@ -182,11 +172,11 @@ class Journal:
         bounds = (self._horizon, round(REACH * 1e6), MAX_TAGS, MAX_DROPS)
         counts = (len(hard), len(soft), len(keys))
         rest = (*bounds, EVERYTHING, self._channel, payload, *counts, *purges, *keys)
-        reply = await self._run(WRITE, seen, token, *rest)
+        reply = await self._run(WRITE, seen, *rest)
         try:
             entered = msgspec.convert(reply, _Entered)
             written = Written(
-                incarnation=entered.incarnation,
+                is_other=entered.incarnation != self.incarnation,
                 previous=_version(entered.previous),
                 version=_version(entered.version),
                 changed=_version(entered.changed),
@@ -198,7 +188,18 @@ class Journal:
         self._lease_end = entered.lease_end
         return written
 
-    async def _run(self, script: Script, seen: int, token: str, *rest: str | bytes | int) -> object:
+    async def leave(self) -> None:
+        """Say farewell: nobody waits for this process any more. Raises Unreachable."""
+        await self._link.execute("ZREM", self._names[5], self._node)
+        self._lease_end = 0
+
+    async def publish(self, frame: bytes) -> None:
+        """Tell all processes. Raises Unreachable."""
+        await self._link.execute("PUBLISH", self._channel, frame)
+
+    async def _run(self, script: Script, seen: int, *rest: str | bytes | int) -> object:
+        # Names the journal if there is none.
+        token = f"{self._node}-{self._rng() * 2**52:.0f}"
         arguments = (self._node, seen, token, self._lease, self._forget, *rest)
         return await self._link.script(script, self._names, arguments)
 

@@ -16,7 +16,8 @@ from .broken import Broken
 from .codec import decode_record, encode_record
 from .compression import is_available, is_worth_trying, pack
 from .expiry import lifetime_there, px_of
-from .messages import Replaced, encode_message
+from .frames import Frames
+from .messages import Replaced
 from .names import Names, digest_of, key_bytes
 from .ports import Link, Unreachable
 from .scripts import DROP, REFUSED, TOMBSTONE_PX, WRITE
@@ -70,6 +71,7 @@ class RedisStore:
         self._ttl = ttl
         self._jitter = jitter
         self._seal = Seal(signing_keys)
+        self._frames = Frames(self._names.channel, signing_keys)
         self._compresses = compress and is_available
         self._max_body = max_body
         self._ledger = ledger
@@ -150,7 +152,7 @@ class RedisStore:
         if len(value) > self._max_body + HEADROOM:
             self._dropped(key, "too-large")
             return
-        message = encode_message(Replaced(origin=self._origin, key=raw_key)) if self._origin else b""
+        message = self._frames.whole(Replaced(origin=self._origin, key=raw_key)) if self._origin else b""
         names = (name, self._names.tombstone(digest))
         try:
             outcome = await self._link.script(WRITE, names, (value, px, record.seen, self._names.channel, message))
