@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .cache.rules import CacheRule
     from .cache.store import Store
     from .cache.tiered import TieredStore
+    from .cache.undelivered import Delivery
     from .client.budget import RetryBudget
     from .client.bulkhead import Bulkhead
     from .client.deadline import deadline
@@ -64,6 +65,7 @@ _HOMES = {
     "CacheOptions": "cache.options",
     "CacheRule": "cache.rules",
     "DeadlineExceeded": "errors",
+    "Delivery": "cache.undelivered",
     "Fallback": "breaker.fallback",
     "MemoryStore": "cache.memory",
     "MissingExtra": "errors",
@@ -101,6 +103,7 @@ __all__ = [
     "CacheOptions",
     "CacheRule",
     "DeadlineExceeded",
+    "Delivery",
     "Fallback",
     "MemoryStore",
     "MissingExtra",

@@ -11,23 +11,29 @@ import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ._asgi import AnyASGIApp, Clock, Receive, Scope, Send
+from .breaker.guard import BreakerGuard
 from .breaker.middleware import BreakerMiddleware
 from .breaker.rules import BreakerRule
+from .breaker.state import State
 from .cache.cache import Cache
 from .cache.memory import MemoryStore
 from .cache.middleware import CacheMiddleware
 from .cache.options import CacheOptions
 from .cache.rules import CacheRule, url_in_key
 from .cache.sweep import sweep_forever
+from .cache.undelivered import Delivery
 from .errors import AlreadyWrapped, RuleError
 from .events import Listener, guarded
 from .resources.lifespan import LifespanResponder
 from .settings import Settings
 from .settings.upstreams import configured
 from .upstream import Upstream, Upstreams
+
+if TYPE_CHECKING:
+    from .cache.l2.tier import SecondTier
 
 HEADROOM = 64 * 1024
 """Bytes that a record may weigh beside its body: the memory store makes its shards large enough for that."""
@@ -102,8 +108,6 @@ class Resync:
         )
         self._is_guarding = bool(given or self.breaker_rules)
         self._on_event = on_event
-        if self.settings.redis.url is not None:
-            _log.warning("RESYNC_REDIS_URL is set; this version has no L2 yet, each process caches for itself.")
         cache = self.settings.cache
         emit = guarded(on_event) if on_event is not None else None
         self._memory = MemoryStore(
@@ -114,9 +118,43 @@ class Resync:
             clock=clock,
             on_event=emit,
         )
-        self.cache = Cache(self._memory, options=cache_options(self.settings), clock=clock, on_event=on_event)
+        options = cache_options(self.settings)
+        self._tier: SecondTier | None = None
+        if self.settings.redis.url is None:
+            self.cache = Cache(self._memory, options=options, clock=clock, on_event=on_event)
+        else:
+            self._tier = self._second_tier(self.settings.redis.url, options, clock)
+            self.cache = self._tier.cache
+            # Where nobody starts it, as with `--lifespan off`, the first look into Redis does.
+            self.cache.on_first_look = self._tier.start
         self._lives: dict[asyncio.AbstractEventLoop, tuple[int, asyncio.Task[None]]] = {}
         """By loop, how often it was started there and not stopped, and the sweep."""
+
+    def _second_tier(self, url: str, options: CacheOptions, clock: Clock) -> SecondTier:
+        from .cache.l2.tier import SecondTier  # which loads redis
+
+        cache, breaker = self.settings.cache, self.upstreams["redis"].breaker
+
+        def on_live() -> None:
+            if breaker.state in (State.OPEN, State.HALF_OPEN):
+                breaker.reset()
+
+        return SecondTier(
+            url,
+            self._memory,
+            options=options,
+            deadline=self.settings.redis.timeout,
+            prefix=cache.key_prefix,
+            near_ttl=cache.l1_ttl,
+            far_ttl=cache.l2_ttl,
+            jitter=cache.ttl_jitter,
+            signing_keys=cache.signing_key,
+            lease=cache.lease,
+            clock=clock,
+            on_event=self._on_event,
+            guard=BreakerGuard(breaker),
+            on_live=on_live,
+        )
 
     @classmethod
     def from_env(
@@ -182,11 +220,14 @@ class Resync:
         upstream: str | None = None,
         everything: bool = False,
         soft: bool = False,
-    ) -> None:
-        """Purge by tags, URLs, upstream, or everything; see `Cache.purge`. The rules say how a query enters the key."""
+    ) -> Delivery:
+        """Purge by tags, URLs, upstream, or everything; see `Cache.purge`. The rules say how a query enters the key.
+
+        It holds in this process when it returns; the result says how far it has got in the others.
+        """
         upstreams = () if upstream is None else (upstream,)
         keyed = urls if isinstance(urls, str) else [self._keyed(url) for url in urls]
-        await self.cache.purge(tags=tags, urls=keyed, upstreams=upstreams, everything=everything, soft=soft)
+        return await self.cache.purge(tags=tags, urls=keyed, upstreams=upstreams, everything=everything, soft=soft)
 
     def _keyed(self, url: str) -> str:
         try:
@@ -207,6 +248,8 @@ class Resync:
         else:
             interval = self.settings.cache.sweep_interval
             count, sweep = 0, loop.create_task(sweep_forever(self._memory, self.cache.clock, interval))
+            if self._tier is not None:
+                self._tier.start()
         self._lives[loop] = (count + 1, sweep)
 
     async def stop(self) -> None:
@@ -220,7 +263,10 @@ class Resync:
             return
         sweep.cancel()
         await asyncio.wait({sweep})
+        until = loop.time() + self.settings.shutdown_timeout
         await self.cache.settle(self.settings.shutdown_timeout)
+        if self._tier is not None:
+            await self._tier.stop(max(0.0, until - loop.time()))
 
 
 class ResyncApp(CacheMiddleware):

@@ -28,6 +28,7 @@ from asgi_resync import (
     CacheOptions,
     CacheRule,
     DeadlineExceeded,
+    Delivery,
     Fallback,
     MemoryStore,
     MissingExtra,
@@ -154,8 +155,9 @@ async def life(resync: Resync) -> None:
     async with resync.lifespan(object()) as nothing:
         assert_type(nothing, None)
     await resync.start()
-    await resync.purge(tags=["plan"], urls=["http://example.com/"], upstream="tws", soft=True)
+    delivery: Delivery = await resync.purge(tags=["plan"], urls=["http://example.com/"], upstream="tws", soft=True)
     await resync.purge(everything=True)
+    assert_type(delivery.unconfirmed, int)
     await resync.stop()
 
 

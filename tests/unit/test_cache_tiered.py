@@ -91,8 +91,8 @@ async def test_what_is_stored_carries_what_was_seen_when_the_app_was_asked(link:
 
 
 async def test_a_drop_while_redis_is_asked_where_to_store_is_not_undone(link: FakeLink, clock: ManualClock) -> None:
-    """An answer is not kept if its key is dropped in the midst of storing it."""
-    process = Process(link, clock, Reply(headers=[MAX_AGE]))
+    """An answer is not kept if its key is dropped in the midst of storing it, where Redis is asked for variants."""
+    process = Process(link, clock, Reply(headers=[MAX_AGE, ("vary", "accept")]))
     looked = asyncio.Event()
     original = process.cache.fetch
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from .._asgi import Clock
 from ..errors import RuleError
@@ -17,9 +17,12 @@ from .flight import Flights
 from .keys import key_of_url, url_tag, variant_key
 from .memory import MemoryStore
 from .options import CacheOptions
+from .plane import Plane, worst
 from .rules import upstream_tag
 from .store import Record, Store, Variants
 from .tags import EVERYTHING, PurgeLedger
+from .tiered import TieredStore
+from .undelivered import Delivery
 
 _log = logging.getLogger("asgi_resync")
 
@@ -43,6 +46,7 @@ class Cache:
         self,
         store: Store | None = None,
         *,
+        ledger: PurgeLedger | None = None,
         options: CacheOptions | None = None,
         clock: Clock = time.time,
         on_event: Listener | None = None,
@@ -51,7 +55,7 @@ class Cache:
         self.clock = clock
         self.emit: Callable[[Event], None] | None = guarded(on_event) if on_event is not None else None
         self.store: Store = store if store is not None else MemoryStore(clock=clock, on_event=self.emit)
-        self.ledger = PurgeLedger()
+        self.ledger = ledger if ledger is not None else PurgeLedger()
         self.flights: Flights[StoredResponse] = Flights()
         # By hash: clients choose keys, and their length must not be ours to pay for. Keys that collide share a fate.
         self.holds_bodies: bool | None = None
@@ -59,13 +63,15 @@ class Cache:
         self.passing: dict[int, float] = {}
         self.claims: Claims | None = None
         """Where turns are taken with other processes before the app is called; None where there are no others."""
+        self.plane: Plane | None = None
+        """Where other processes are told what is purged and dropped; None where there are none."""
+        self.on_first_look: Callable[[], None] | None = None
+        """What to call before another tier is asked for the first time, on the event loop that asks."""
         self.drops = 0
         """How many keys were dropped so far: a moment in the order of drops."""
         self._dropped: dict[int, int] = {}
         self._forgotten = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._generation = 0
-        self._seed = os.urandom(6).hex()
 
     # What users call
 
@@ -77,8 +83,10 @@ class Cache:
         upstreams: Iterable[str] = (),
         everything: bool = False,
         soft: bool = False,
-    ) -> None:
+    ) -> Delivery:
         """Purge what carries one of *tags*, was built from one of *upstreams*, or is stored for one of *urls*.
+
+        Returns how far that got: it holds in this process at once, and in others as `Delivery` says.
 
         With *soft*, tagged responses are marked stale, and their stale windows run from now; without, they are gone,
         and so is any answer that was under way. A URL is purged with all its variants, as it was sent, with scheme and
@@ -93,12 +101,12 @@ class Cache:
             raise RuleError("purge", (), "name tags, urls or upstreams, or say everything=True")
         keys = [_url_key(url) for url in named_urls]
         marks = [*named_tags, *(upstream_tag(name) for name in named_upstreams), *([EVERYTHING] if everything else [])]
-        if marks:
-            self.ledger.purge(marks, soft=soft, now=self.clock())
+        hard = [] if soft else marks
         if keys and self.holds_bodies is not False:
-            self.ledger.purge(map(url_tag, keys), soft=False, now=self.clock())
-        for key in keys:
-            await self.drop(key)
+            hard = [*hard, *map(url_tag, keys)]
+        deliveries = [await self._purge(marks, (), soft=True)] if soft and marks else []
+        if hard or keys:
+            deliveries.append(await self._purge(hard, keys, soft=False))
         if everything and not soft:
             try:
                 await self.store.clear()
@@ -111,6 +119,19 @@ class Cache:
                 self.emit(Purged(scope=scope, name=name, soft=soft))
             for url in named_urls:
                 self.emit(Purged(scope="url", name=url, soft=False))
+        return worst(deliveries)
+
+    async def _purge(
+        self, tags: Sequence[str], keys: Sequence[CacheKey], *, soft: bool, confirm: bool = True
+    ) -> Delivery:
+        if self.plane is not None:
+            return await self.plane.purge(tags, keys, soft=soft, confirm=confirm)
+        if tags:
+            self.ledger.purge(tags, soft=soft, now=self.clock())
+        for key in keys:
+            self._forget(key)
+            await self._delete(key)
+        return Delivery(state="local")
 
     async def settle(self, timeout: float) -> None:
         """Wait up to *timeout* seconds for this loop's app calls in the background, then cancel the rest."""
@@ -161,6 +182,9 @@ class Cache:
         record = self.near(key)
         if record is not None or not self.store.is_remote:
             return record
+        if self.on_first_look is not None:
+            on_first_look, self.on_first_look = self.on_first_look, None
+            on_first_look()
         try:
             return await self.store.get(key)
         except Exception as error:
@@ -178,6 +202,23 @@ class Cache:
 
     async def drop(self, key: CacheKey) -> None:
         """Forget what is stored under the primary *key* with all variants, and what is under way for it."""
+        await self._purge((), (key,), soft=False, confirm=False)
+
+    def drop_near(self, keys: Iterable[CacheKey]) -> None:
+        """Forget in this process what is stored under the primary *keys*, and what is under way for them."""
+        for key in keys:
+            self._forget(key)
+            self._forget_record(key)
+
+    def replaced(self, key: CacheKey) -> None:
+        """Forget the record under *key* in this process: another has stored a newer one."""
+        self._forget_record(key)
+
+    def _forget_record(self, key: CacheKey) -> None:
+        if isinstance(self.store, TieredStore):
+            self.store.forget(key)
+
+    def _forget(self, key: CacheKey) -> None:
         self.flights.void(key)
         self.drops += 1
         self._dropped.pop(hash(key), None)
@@ -185,7 +226,6 @@ class Cache:
         if len(self._dropped) > MAX_DROPS:
             # Whatever is not remembered counts as dropped until then: more than was, never less.
             self._forgotten = self._dropped.pop(next(iter(self._dropped)))
-        await self._delete(key)
 
     async def _delete(self, key: CacheKey) -> None:
         try:
@@ -202,9 +242,7 @@ class Cache:
         # A remote tier would have to be asked first, so there it is told also when nothing was stored.
         if self.emit is not None and (self.store.is_remote or self.store.near(key) is not None or bodies):
             self.emit(Invalidated(key=key))
-        if bodies:
-            self.ledger.purge((url_tag(key),), soft=False, now=self.clock())
-        await self.drop(key)
+        await self._purge((url_tag(key),) if bodies else (), (key,), soft=False, confirm=False)
 
     def refresh_failed(self, key: CacheKey, entry: StoredResponse, cause: str) -> None:
         """Tell that a refresh in the background brought nothing; what is stored stays, and is left alone a while."""
@@ -232,20 +270,25 @@ class Cache:
 
         Not, and False, if *primary* was dropped after *moment* of `drops`, also while another tier is asked for them.
         """
-        record = await self.fetch(primary)
-        if self.dropped_since(primary, moment):
+        record = self.near(primary)
+        if record is None and (entry.vary or entry.variant):
+            # Without variants it takes the place of whatever another tier may have, which was looked for before.
+            record = await self.fetch(primary)
+            if self.dropped_since(primary, moment):
+                return False
+            # Another variant may have been stored meanwhile.
+            near = self.near(primary)
+            record = near if near is not None else record
+        elif self.dropped_since(primary, moment):
             return False
-        # Another variant may have been stored meanwhile.
-        near = self.near(primary)
-        record = near if near is not None else record
         if not entry.vary and not entry.variant and not isinstance(record, Variants):
             entry.key = primary
             return await self.keep(primary, entry)
         if isinstance(record, Variants):
             generation, names, listed = record.generation, record.names, record.listed
         else:
-            self._generation += 1
-            generation, names, listed = f"{self._seed}{self._generation:x}", (), ()
+            # Random each time: processes that share a tier, forked ones too, must not give one twice.
+            generation, names, listed = os.urandom(8).hex(), (), ()
         entry.key = key = variant_key(primary, generation, entry.vary, entry.variant)
         listed = (*(other for other in listed if other != key), key)
         surplus = listed[: max(0, len(listed) - self.options.max_variants)]

@@ -93,7 +93,7 @@ async def candidates_for(cache: Cache, key: CacheKey, entry: StoredResponse | No
         return first
     others = []
     for listed in reversed(record.listed[-MAX_CANDIDATES:]):
-        other = await cache.fetch(listed)
+        other = cache.near(listed)  # Another tier is not asked sixteen times for what may spare a body.
         if not isinstance(other, StoredResponse) or other is entry or other.etag is None:
             continue
         if other.app_validator and cache.ledger.standing(other) != "purged":

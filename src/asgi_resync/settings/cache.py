@@ -54,7 +54,6 @@ class CacheSettings(Room, frozen=True, kw_only=True):
             low=0.001,
             high=_YEAR,
             aliases=["ASYNC_CACHE_TTL"],
-            unused=True,
         ),
     ] = 60.0
     l2_ttl: Annotated[
@@ -65,7 +64,6 @@ class CacheSettings(Room, frozen=True, kw_only=True):
             low=0.001,
             high=_YEAR,
             aliases=["CACHE_HIERARCHY_L2_TTL"],
-            unused=True,
         ),
     ] = 600.0
     sweep_interval: Annotated[
@@ -80,8 +78,17 @@ class CacheSettings(Room, frozen=True, kw_only=True):
     ] = 60.0
     ttl_jitter: Annotated[
         float,
-        setting("share", "Share of a lifetime taken off at random in L2", low=0, high=0.9, unused=True),
+        setting("share", "Share of a lifetime taken off at random in L2", low=0, high=0.9),
     ] = 0.1
+    lease: Annotated[
+        float,
+        setting(
+            "duration",
+            "How long a process that calls the app for a page makes the others with the same L2 wait for it",
+            low=0.1,
+            high=_HOUR,
+        ),
+    ] = 10.0
     max_body: Annotated[
         int,
         setting(
@@ -181,7 +188,6 @@ class CacheSettings(Room, frozen=True, kw_only=True):
             "Namespace in Redis",
             pattern=r"\A(?:(?![*?\[\]\\])[!-~]){1,100}\Z",
             expected="1 to 100 printable ASCII characters, no space and none of *?[]\\, such as resync:",
-            unused=True,
         ),
     ] = "resync:"
     signing_key: Annotated[
@@ -191,7 +197,6 @@ class CacheSettings(Room, frozen=True, kw_only=True):
             "Signs what is in Redis. A list: the first key signs, all verify, so keys can be rotated",
             expected="a comma-separated list of keys of at least 16 characters each",
             secret=True,
-            unused=True,
         ),
     ] = ()
 

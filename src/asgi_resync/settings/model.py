@@ -37,14 +37,13 @@ class RedisSettings(Room, frozen=True, kw_only=True):
                 pattern=r"\A(?i:rediss?|valkeys?|unix)(?i:\+[a-z]+)?://",
                 expected="a URL such as redis://localhost:6379/0",
                 aliases=["REDIS_URL"],
-                unused=True,
             ),
         ]
         | None
     ) = None
     timeout: Annotated[
         float,
-        setting("duration", "Deadline of one operation; then it is a miss", low=0.001, high=60, unused=True),
+        setting("duration", "Deadline of one operation; then it is a miss", low=0.001, high=60),
     ] = 0.05
 
 

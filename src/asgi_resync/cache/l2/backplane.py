@@ -129,8 +129,15 @@ class Backplane:
 
     # What the cache calls
 
-    async def purge(self, tags: Iterable[str] = (), keys: Iterable[CacheKey] = (), *, soft: bool = False) -> Delivery:
-        """Purge here, tell all processes, and wait a moment until they have applied it. Never raises.
+    def rename(self, node: str) -> None:
+        """Be known as *node* from now on: after a fork, before `run`."""
+        self.node = node
+        self._journal.node = node
+
+    async def purge(
+        self, tags: Iterable[str] = (), keys: Iterable[CacheKey] = (), *, soft: bool = False, confirm: bool = True
+    ) -> Delivery:
+        """Purge here, tell all processes, and with *confirm* wait a moment until they have applied it. Never raises.
 
         Keys are always dropped hard. A caller who leaves early changes nothing but that nobody waits.
         """
@@ -148,7 +155,7 @@ class Backplane:
             written = None
         if written is None:
             return self._queued()
-        missing = await self._confirmations.wait(written.members, written.version, self._patience)
+        missing = await self._confirmations.wait(written.members, written.version, self._patience if confirm else 0.0)
         unconfirmed = missing + written.lapsed
         return Delivery(
             state="partial" if unconfirmed else "delivered",

@@ -112,7 +112,7 @@ class Journal:
         self._names = tuple(prefix + name for name in ("state", "hard", "soft", "moments", "drops", "members"))
         self._link = link
         self._channel = channel
-        self._node = node
+        self.node = node
         self._lease = round(lease * 1e6)
         self._forget = round(forget * 1e6)
         self._horizon = round(max(horizon, REACH) * 1e6)
@@ -180,7 +180,7 @@ class Journal:
                 previous=_version(entered.previous),
                 version=_version(entered.version),
                 changed=_version(entered.changed),
-                members=frozenset(member.decode() for member in entered.alive) - {self._node},
+                members=frozenset(member.decode() for member in entered.alive) - {self.node},
                 lapsed=entered.lapsed,
             )
         except (msgspec.ValidationError, ValueError, OverflowError) as error:
@@ -190,7 +190,7 @@ class Journal:
 
     async def leave(self) -> None:
         """Say farewell: nobody waits for this process any more. Raises Unreachable."""
-        await self._link.execute("ZREM", self._names[5], self._node)
+        await self._link.execute("ZREM", self._names[5], self.node)
         self._lease_end = 0
 
     async def publish(self, frame: bytes) -> None:
@@ -199,8 +199,8 @@ class Journal:
 
     async def _run(self, script: Script, seen: int, *rest: str | bytes | int) -> object:
         # Names the journal if there is none.
-        token = f"{self._node}-{self._rng() * 2**52:.0f}"
-        arguments = (self._node, seen, token, self._lease, self._forget, *rest)
+        token = f"{self.node}-{self._rng() * 2**52:.0f}"
+        arguments = (self.node, seen, token, self._lease, self._forget, *rest)
         return await self._link.script(script, self._names, arguments)
 
 

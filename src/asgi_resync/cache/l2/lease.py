@@ -54,6 +54,7 @@ class Leases:
     """Claims by leases of *seconds* in Redis. *origin* is this process's id, *encode* makes messages bytes.
 
     *written* waits until what was stored under a key has reached Redis, for as long as it likes: a lease ends after it.
+    While *is_well* says that Redis is not, nobody waits for it.
     It is bound to no event loop until used, and `aclose` waits for the leases that are being given back.
     """
 
@@ -66,6 +67,7 @@ class Leases:
         seconds: float,
         encode: Callable[[Message], bytes],
         written: Callable[[CacheKey], Awaitable[None]],
+        is_well: Callable[[], bool] = lambda: True,
     ) -> None:
         self._link = link
         self._names = names
@@ -73,12 +75,20 @@ class Leases:
         self._seconds = seconds
         self._encode = encode
         self._written = written
+        self._is_well = is_well
         self._numbers = count()
         self._waiting: dict[CacheKey, set[asyncio.Future[None]]] = {}
         self._ending: set[asyncio.Task[None]] = set()
 
+    def rename(self, origin: str) -> None:
+        """Be known as *origin* from now on: after a fork."""
+        self._origin = origin
+
     async def claim(self, key: CacheKey, patience: float | None, *, is_absent: bool) -> Claim | None:
         """See `Claims.claim`."""
+        if not self._is_well():
+            # A look into the store has just failed: a request waits for one deadline and no second.
+            return _NOTHING
         loop = asyncio.get_running_loop()
         raw = key_bytes(key)
         digest = digest_of(raw)

@@ -80,6 +80,10 @@ class RedisStore:
         self._rng = rng
         self._tell: Callable[[Event], None] | None = guarded(on_event) if on_event is not None else None
 
+    def rename(self, origin: str) -> None:
+        """Be known to other processes as *origin* from now on: after a fork."""
+        self._origin = origin
+
     def near(self, key: CacheKey) -> None:
         """Return None: nothing is held in this process."""
 

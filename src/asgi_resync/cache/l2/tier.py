@@ -1,0 +1,165 @@
+"""The second tier as a whole: store, leases and backplane over Redis, put together. It decides nothing itself."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from weakref import WeakSet
+
+from ..._asgi import Clock
+from ...events import BackplaneCaughtUp, CacheKey, Event, Listener
+from ..cache import Cache
+from ..memory import MemoryStore
+from ..options import CacheOptions
+from ..tags import PurgeLedger
+from ..tiered import TieredStore
+from .backplane import Backplane
+from .lease import Leases
+from .link import RedisLink
+from .names import Names
+from .ports import Guard
+from .pulse import Pulse
+from .store import RedisStore
+
+_tiers: WeakSet[SecondTier] = WeakSet()
+"""All there are in this process, so that a forked one can take names of its own."""
+
+CONTROL_DEADLINE = 1.0
+"""Seconds for a call of the backplane: no request waits for it, and a Redis that is merely slow is not lost."""
+
+
+class SecondTier:
+    """What a cache has of Redis at *url*, and the tasks it needs: they run between `start` and `stop`.
+
+    `cache` is the cache over *memory* and Redis. *deadline* bounds each call that a request waits for. *guard* is the
+    breaker of Redis; *on_live* is called whenever Redis is back. *near_ttl* and *far_ttl* cap lifetimes in the tiers,
+    *lease* is how long a process may keep others from calling the app. Times are in seconds. Raises SettingsError if
+    *url* cannot be used. Making one does no I/O.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        memory: MemoryStore,
+        *,
+        options: CacheOptions,
+        deadline: float,
+        prefix: str,
+        near_ttl: float,
+        far_ttl: float,
+        jitter: float,
+        signing_keys: Sequence[str],
+        lease: float,
+        clock: Clock,
+        on_event: Listener | None,
+        guard: Guard | None = None,
+        on_live: Callable[[], None] | None = None,
+    ) -> None:
+        node = uuid.uuid4().hex
+        self._listener = on_event
+        self._on_live = on_live
+        ledger = PurgeLedger()
+        self._pulse = Pulse(guard, self._is_live)
+        self._link = RedisLink(url, guard=self._pulse, deadline=deadline)
+        self._control = RedisLink(url, deadline=CONTROL_DEADLINE, connections=1)
+        near_only = RedisStore(self._control, prefix=prefix, signing_keys=signing_keys)
+        self.plane = Backplane(
+            self._control,
+            ledger,
+            self,
+            drop=near_only.drop,
+            node=node,
+            prefix=prefix,
+            signing_keys=signing_keys,
+            forget=near_ttl,
+            clock=clock,
+            on_event=self._told,
+        )
+        far = RedisStore(
+            self._link,
+            prefix=prefix,
+            ttl=far_ttl,
+            jitter=jitter,
+            signing_keys=signing_keys,
+            max_body=options.max_body,
+            ledger=ledger,
+            origin=node,
+            clock=clock,
+            on_event=on_event,
+        )
+        self._store = TieredStore(memory, far, near_ttl=near_ttl, on_event=on_event)
+        self._leases = Leases(
+            self._link,
+            Names(prefix),
+            origin=node,
+            seconds=lease,
+            encode=self.plane.frames.whole,
+            written=self._store.written,
+            is_well=lambda: self._pulse.is_well,
+        )
+        self.cache = Cache(self._store, ledger=ledger, options=options, clock=clock, on_event=on_event)
+        self.cache.claims = self._leases
+        self.cache.plane = self.plane
+        self._far = far
+        self._task: asyncio.Task[None] | None = None
+        _tiers.add(self)
+
+    # What the backplane tells this process
+
+    def drop_near(self, keys: Iterable[CacheKey]) -> None:
+        """See `backplane.Near`."""
+        self.cache.drop_near(keys)
+
+    def replaced(self, key: CacheKey) -> None:
+        """See `backplane.Near`."""
+        self.cache.replaced(key)
+
+    def woken(self, key: CacheKey) -> None:
+        """See `backplane.Near`."""
+        self._leases.woken(key)
+
+    # Its life
+
+    def rename(self) -> None:
+        """Take a name of its own: two processes with one would end each other's leases and miss each other's purges."""
+        node = uuid.uuid4().hex
+        self.plane.rename(node)
+        self._far.rename(node)
+        self._leases.rename(node)
+
+    def start(self) -> None:
+        """Connect, and stay connected, in the background of this event loop. A second call changes nothing."""
+        if self._task is None or self._task.get_loop().is_closed():
+            self._task = asyncio.get_running_loop().create_task(self.plane.run())
+
+    async def stop(self, timeout: float) -> None:
+        """Write what waits within *timeout* seconds, take leave of the other processes and close the connections."""
+        await self._store.flush(timeout)
+        await self._leases.aclose()
+        task, self._task = self._task, None
+        if task is not None and task.get_loop() is asyncio.get_running_loop():
+            task.cancel()
+            await asyncio.wait({task})
+            await self.plane.leave()
+        await self._control.aclose()
+        await self._link.aclose()
+
+    def _is_live(self) -> bool:
+        return self.plane.is_live
+
+    def _told(self, event: Event) -> None:
+        if isinstance(event, BackplaneCaughtUp) and self._on_live is not None:
+            self._on_live()
+        if self._listener is not None:
+            self._listener(event)
+
+
+def _rename_all() -> None:
+    for tier in _tiers:
+        tier.rename()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_rename_all)

@@ -1,0 +1,142 @@
+"""Worker processes, the steady load on them, and what it met."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx2
+from tests.chaos.origin import Origin
+
+
+@dataclass(slots=True)
+class Worker:
+    """A process that serves the app."""
+
+    port: int
+    process: subprocess.Popen[str]
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+@contextmanager
+def workers(folder: Path, environ: dict[str, str], count: int = 2) -> Iterator[list[Worker]]:
+    """Run *count* workers over the origin in *folder*, with *environ* added to this process's own."""
+    found: list[Worker] = []
+    try:
+        for _ in range(count):
+            process = subprocess.Popen(
+                [sys.executable, "-m", "tests.chaos.app", str(folder)],
+                stdout=subprocess.PIPE,
+                text=True,
+                env={**os.environ, **environ},
+            )
+            assert process.stdout is not None
+            found.append(Worker(0, process))
+        for worker in found:
+            assert worker.process.stdout is not None
+            worker.port = json.loads(worker.process.stdout.readline())["port"]
+        yield found
+    finally:
+        for worker in found:
+            worker.process.terminate()
+        for worker in found:
+            worker.process.wait(20)
+
+
+@dataclass(slots=True)
+class Met:
+    """What the load met."""
+
+    requests: int = 0
+    failed: list[str] = field(default_factory=list)
+    slowest: float = 0.0
+    latencies: list[float] = field(default_factory=list)
+    stale: list[str] = field(default_factory=list)
+    """Pages served after a purge of what they held was said to be delivered."""
+
+
+class Load:
+    """A steady load on workers: pages that are there, pages that are new, and purges."""
+
+    def __init__(self, workers: list[Worker], origin: Origin) -> None:
+        self.workers = workers
+        self.origin = origin
+        self.met = Met()
+        self.floor = 0
+        """The oldest truth that may still be served: what was purged with delivery is older."""
+        self._number = 0
+        self.states: list[str] = []
+
+    @asynccontextmanager
+    async def running(self, readers: int = 4, *, purge_every: float | None = None) -> AsyncIterator[Met]:
+        """Load the workers until the end of the block."""
+        stop = asyncio.Event()
+        async with httpx2.AsyncClient(timeout=30) as client:
+            tasks = [asyncio.create_task(self._read(client, stop, number)) for number in range(readers)]
+            if purge_every is not None:
+                tasks.append(asyncio.create_task(self._purge_often(client, stop, purge_every)))
+            try:
+                yield self.met
+            finally:
+                stop.set()
+                await asyncio.gather(*tasks)
+
+    async def _read(self, client: httpx2.AsyncClient, stop: asyncio.Event, number: int) -> None:
+        turn = number
+        while not stop.is_set():
+            turn += 1
+            worker = self.workers[turn % len(self.workers)]
+            # Mostly pages that are there, now and then one that is new.
+            path = f"/page/{turn % 8}" if turn % 10 else f"/page/new-{number}-{turn}"
+            floor = self.floor
+            begun = time.perf_counter()
+            try:
+                answer = await client.get(worker.url + path)
+            except httpx2.HTTPError as error:
+                self.met.failed.append(f"{path}: {type(error).__name__}: {error}")
+                continue
+            took = time.perf_counter() - begun
+            self.met.requests += 1
+            self.met.latencies.append(took)
+            self.met.slowest = max(self.met.slowest, took)
+            if answer.status_code != 200:
+                self.met.failed.append(f"{path}: {answer.status_code} {answer.text[:100]}")
+            elif int(answer.text) < floor:
+                self.met.stale.append(f"{path}: {answer.text} < {floor}: {answer.headers.get('cache-status')}")
+            await asyncio.sleep(0.002)
+
+    async def _purge_often(self, client: httpx2.AsyncClient, stop: asyncio.Event, every: float) -> None:
+        while not stop.is_set():
+            await self.purge(client)
+            try:
+                async with asyncio.timeout(every):
+                    await stop.wait()
+            except TimeoutError:
+                pass
+
+    async def purge(self, client: httpx2.AsyncClient) -> str:
+        """Make something else true, purge what was, and return how far the purge got."""
+        self._number += 1
+        self.origin.set(str(self._number))
+        worker = self.workers[self._number % len(self.workers)]
+        answer = await client.post(worker.url + "/purge", json={"tags": ["pages"]})
+        if answer.status_code != 200:
+            self.met.failed.append(f"purge: {answer.status_code} {answer.text[:200]}")
+            return "failed"
+        state: str = answer.json()["state"]
+        self.states.append(state)
+        if state == "delivered":
+            self.floor = self._number
+        return state

@@ -1,0 +1,232 @@
+"""A Resync with Redis: two in one process stand for two processes, since they share nothing but the server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import anyio.lowlevel
+import pytest
+from tests.servers.proxy import Proxy
+from tests.servers.server import Server
+
+from asgi_resync import CacheRule, Resync, SettingsError
+from asgi_resync.cache.l2.tier import SecondTier
+from asgi_resync.events import BackplaneCaughtUp, BackplaneLost, Event
+from asgi_resync.resync import ResyncApp
+from asgi_resync.testing import Reply, Response, ScriptedApp, request
+
+RULES = [CacheRule("/{rest:path}", ttl=60, stale_if_error=600, tags=["plan"], upstreams=["tws"])]
+
+
+@dataclass(slots=True)
+class Node:
+    """One process."""
+
+    resync: Resync
+    app: ResyncApp
+    events: list[Event]
+
+    async def get(self, path: str = "/plan") -> Response:
+        """Ask it."""
+        return await request(self.app, "GET", path)
+
+    async def until(self, kind: type[Event], times: int = 1) -> None:
+        """Wait until that many such events have been told."""
+        async with asyncio.timeout(20):
+            while sum(isinstance(event, kind) for event in self.events) < times:
+                await anyio.lowlevel.checkpoint()
+
+
+@asynccontextmanager
+async def nodes(app: ScriptedApp, url: str, count: int = 2, **environ: str) -> AsyncIterator[list[Node]]:
+    """Run *count* processes around *app*."""
+    found = []
+    environ = {"RESYNC_REDIS_TIMEOUT": "5s", **environ}
+    for _ in range(count):
+        events: list[Event] = []
+        resync = Resync.from_env({"RESYNC_REDIS_URL": url, **environ}, rules=RULES, on_event=events.append)
+        found.append(Node(resync, resync(app), events))
+    for node in found:
+        await node.resync.start()
+        await node.until(BackplaneCaughtUp)
+    try:
+        yield found
+    finally:
+        for node in found:
+            await node.resync.stop()
+
+
+async def test_what_one_stored_the_other_serves(server: Server) -> None:
+    """Also its ETag, its age and its tags."""
+    app = ScriptedApp(Reply(body=b"plan"))
+    async with nodes(app, server.url) as (one, other):
+        first = await one.get()
+        await one.resync.cache.store.flush(5)  # type: ignore[attr-defined]  # a TieredStore
+        second = await other.get()
+
+    assert 1 == app.calls
+    assert (first.body, first.header("etag")) == (second.body, second.header("etag"))
+    assert "hit" in (second.header("cache-status") or "")
+    assert "detail=l2" in (second.header("cache-status") or "")
+
+
+async def test_a_crowd_at_both_is_one_call(server: Server) -> None:
+    """100 requests to each of two processes on a cold URL call the app once."""
+    gate = asyncio.Event()
+    app = ScriptedApp(Reply(body=b"plan", hold=gate))
+    async with nodes(app, server.url) as found:
+        tasks = [asyncio.create_task(node.get()) for node in found for _ in range(100)]
+        await app.until_called()
+        lease = await _until_awaited(server)
+        gate.set()
+        answers = await asyncio.gather(*tasks)
+
+    assert lease.startswith(b"resync:l:")
+    assert 1 == app.calls
+    assert [b"plan"] * 200 == [answer.body for answer in answers]
+
+
+@pytest.mark.parametrize(
+    "purge",
+    [
+        {"tags": ["plan"]},
+        {"upstream": "tws"},
+        {"urls": ["http://testserver/plan"]},
+        {"everything": True},
+    ],
+    ids=["tag", "upstream", "url", "everything"],
+)
+async def test_a_purge_is_obeyed_everywhere(server: Server, purge: dict[str, object]) -> None:
+    """When it is delivered no process serves what it was about, from whichever tier."""
+    app = ScriptedApp(Reply(body=b"old"), Reply(body=b"new"))
+    async with nodes(app, server.url) as (one, other):
+        host = (await _host_of(one, app)).encode()
+        await one.resync.cache.store.flush(5)  # type: ignore[attr-defined]  # a TieredStore
+        assert b"old" == (await other.get()).body
+        if "urls" in purge:
+            purge = {"urls": [f"http://{host.decode()}/plan"]}
+
+        delivery = await one.resync.purge(**purge)  # type: ignore[arg-type]  # keywords of purge
+
+        assert ("delivered", 1) == (delivery.state, delivery.confirmed)
+        assert b"new" == (await other.get()).body
+        assert b"new" == (await one.get()).body
+
+
+async def test_a_soft_purge_leaves_what_may_stand_in_for_an_error(server: Server) -> None:
+    """Everywhere, from the moment of the purge on."""
+    app = ScriptedApp(Reply(body=b"old"), Reply(status=503))
+    async with nodes(app, server.url) as (one, other):
+        await one.get()
+        await one.resync.cache.store.flush(5)  # type: ignore[attr-defined]  # a TieredStore
+        delivery = await one.resync.purge(tags=["plan"], soft=True)
+        answer = await other.get()
+
+    assert "delivered" == delivery.state
+    assert (200, b"old") == (answer.status, answer.body)
+    assert 2 == app.calls
+
+
+async def test_an_unsafe_request_is_heard_of_everywhere(server: Server) -> None:
+    """RFC 9111 §4.4 holds for the cache, which is one."""
+    app = ScriptedApp(Reply(body=b"old"), Reply(status=204), Reply(body=b"new"))
+    async with nodes(app, server.url) as (one, other):
+        await one.get()
+        await one.resync.cache.store.flush(5)  # type: ignore[attr-defined]  # a TieredStore
+        assert b"old" == (await other.get()).body
+        await request(one.app, "PUT", "/plan")
+        async with asyncio.timeout(10):
+            while (await other.get()).body != b"new":
+                await anyio.lowlevel.checkpoint()
+
+        assert b"new" == (await one.get()).body
+
+
+async def test_a_purge_without_redis_is_delivered_when_it_is_back(own_server: Server) -> None:
+    """It holds at once where it was made, and everywhere once Redis is there."""
+    app = ScriptedApp(Reply(body=b"old"), Reply(body=b"new"))
+    async with nodes(app, own_server.url, RESYNC_REDIS_TIMEOUT="50ms") as (one, other):
+        await one.get()
+        await one.resync.cache.store.flush(5)  # type: ignore[attr-defined]  # a TieredStore
+        await other.get()
+        own_server.kill()
+        await one.until(BackplaneLost)
+        await other.until(BackplaneLost)
+        delivery = await one.resync.purge(tags=["plan"])
+
+        assert "queued" == delivery.state
+        assert b"new" == (await one.get()).body
+        own_server.start()
+        await one.until(BackplaneCaughtUp, 2)
+        await other.until(BackplaneCaughtUp, 2)
+        async with asyncio.timeout(10):
+            while (await other.get()).body != b"new":
+                await anyio.lowlevel.checkpoint()
+
+
+async def test_a_frozen_redis_costs_a_request_one_deadline(server: Server, proxy: Proxy) -> None:
+    """The look into Redis is waited for once; the lease is not asked for, and what is stored is written behind."""
+    app = ScriptedApp(Reply(body=b"plan"))
+    async with nodes(app, proxy.url, 1, RESYNC_REDIS_TIMEOUT="300ms") as (node,):
+        proxy.blackhole()
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        answer = await node.get()
+        took = loop.time() - begun
+        proxy.heal()
+
+    assert b"plan" == answer.body
+    assert took < 0.55
+
+
+async def test_without_a_start_the_first_look_connects(server: Server) -> None:
+    """A server that runs no lifespan has an L2 all the same."""
+    app = ScriptedApp(Reply(body=b"plan"))
+    events: list[Event] = []
+    environ = {"RESYNC_REDIS_URL": server.url, "RESYNC_REDIS_TIMEOUT": "5s"}
+    resync = Resync.from_env(environ, rules=RULES, on_event=events.append)
+    node = Node(resync, resync(app), events)
+    try:
+        await node.get()
+        await node.until(BackplaneCaughtUp)
+    finally:
+        await resync.start()
+        await resync.stop()
+
+    assert [] != server.execute("KEYS", "resync:*")
+
+
+async def test_a_forked_process_has_a_name_of_its_own(server: Server) -> None:
+    """Processes forked from one that had made its Resync must not end each other's leases."""
+    resync = Resync.from_env({"RESYNC_REDIS_URL": server.url})
+    tier = resync._tier
+    assert isinstance(tier, SecondTier)
+    before = tier.plane.node
+
+    tier.rename()
+
+    assert before != tier.plane.node
+    assert tier.plane.node == tier._leases._origin == tier._far._origin
+
+
+def test_a_url_that_cannot_be_used_is_refused_by_name() -> None:
+    """When the Resync is made, and not when the first request comes."""
+    with pytest.raises(SettingsError, match="RESYNC_REDIS_URL"):
+        Resync.from_env({"RESYNC_REDIS_URL": "redis://localhost:notaport/0"})
+
+
+async def _host_of(node: Node, app: ScriptedApp) -> str:
+    await node.get()
+    return app.requests[0].header("host") or ""
+
+
+async def _until_awaited(server: Server) -> bytes:
+    async with asyncio.timeout(10):
+        while True:
+            for name in server.execute("KEYS", "resync:l:*"):
+                if (server.execute("GET", name) or b"").endswith(b"!"):
+                    return bytes(name)
+            await anyio.lowlevel.checkpoint()
