@@ -67,6 +67,25 @@ def test_the_path_counts_as_sent_and_as_seen() -> None:
     assert key("/a") != primary_key({**scope, "raw_path": b"/b"}, HOST, b"")
 
 
+@pytest.mark.parametrize(
+    ("path", "root_path", "keyed"),
+    [
+        ("/a", "", "/a"),
+        ("/a", "/v1", "/v1/a"),
+        ("/v1/a", "/v1", "/v1/a"),
+        ("/v1", "/v1", "/v1"),
+        ("/v10", "/v1", "/v1/v10"),
+        ("/v1/a", "/v1/", "/v1/a"),
+        ("/a", None, "/a"),
+    ],
+)
+def test_a_root_path_that_was_taken_off_is_put_back(path: str, root_path: str | None, keyed: str) -> None:
+    """ASGI says that the path holds it; some frameworks strip it from what they hand to a mounted app."""
+    scope = {**http_scope("GET", path), "root_path": root_path}
+
+    assert keyed == primary_key(scope, HOST, b"")[3]
+
+
 @pytest.mark.parametrize("raw_path", [None, b""])
 def test_a_server_that_does_not_tell_the_raw_path_has_it_made(raw_path: bytes | None) -> None:
     """The path is encoded as a client would have sent it."""

@@ -146,6 +146,17 @@ async def test_a_rule_matches_below_the_mount_point() -> None:
     assert 1 == app.calls
 
 
+async def test_apps_mounted_at_two_places_answer_each_for_itself() -> None:
+    """Also where the framework strips the mount point from path and raw path alike."""
+    app = ScriptedApp(Reply(body=b"one"), Reply(body=b"two"))
+    site = cached(app, CacheRule("/plan", ttl=5))
+
+    async def get(root_path: str) -> bytes:
+        return (await site.get("/plan", root_path=root_path)).body
+
+    assert [b"one", b"two", b"one", b"two"] == [await get("/a"), await get("/b"), await get("/a"), await get("/b")]
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [

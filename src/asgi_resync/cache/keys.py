@@ -54,9 +54,17 @@ def raw_path_of(path: str) -> bytes:
 
 
 def primary_key(scope: Scope, host: bytes, query: bytes) -> CacheKey:
-    """Return the key of a GET or HEAD; *host* is the effective one, *query* as it enters the key."""
-    path = scope["path"]
-    return (scope.get("scheme", "http"), host.lower(), scope.get("raw_path") or raw_path_of(path), path, query)
+    """Return the key of a GET or HEAD; *host* is the effective one, *query* as it enters the key.
+
+    A root path that the framework has taken off the path is put back: two apps that one cache stands before, mounted
+    at two places, answer each for itself. The raw path stays as it is.
+    """
+    path: str = scope["path"]
+    raw_path = scope.get("raw_path") or raw_path_of(path)
+    root: str = scope.get("root_path") or ""
+    if root and path != root and not path.startswith(root.rstrip("/") + "/"):
+        path = root + path
+    return (scope.get("scheme", "http"), host.lower(), raw_path, path, query)
 
 
 def unkeyed_of(headers: RawHeaders) -> tuple[object, ...]:

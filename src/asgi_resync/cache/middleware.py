@@ -58,8 +58,9 @@ class CacheMiddleware:
             raise RuleError("cache", given, "give a Cache, such as resync.cache")
         self.app = app
         self.cache = cache
-        self._near = cache.store.near
         self.rules = tuple(rules)
+        # What a hit needs, in one attribute: where a subclass has `__getattr__`, each one read costs 80 ns.
+        self._hot = cache, cache.store.near, self.rules
         for rule in self.rules:
             if not isinstance(rule, CacheRule):
                 raise RuleError("rules", rule, "give a list of CacheRule")
@@ -77,40 +78,52 @@ class CacheMiddleware:
         if method != "GET" and method != "HEAD":
             await self._other(scope, receive, send)
             return
+        cache, near, rules = self._hot
         host: bytes | None = None
         special: dict[bytes, bytes] | None = None
-        # One pass with a set: 0.9 bare app calls for 15 fields, dict(headers) 1.3.
-        for name, value in scope["headers"]:
-            if name in WATCHED:
+        # One pass with a set: 2.5 µs in a server for 15 fields. Nothing tried takes less: not isdisjoint, nor
+        # dict(headers), nor a comparison with what the client sent last.
+        headers, watched = scope["headers"], WATCHED
+        for name, value in headers:
+            if name in watched:
                 if name == b"host" and host is None:
                     host = value
                 elif special is None:
                     special = {name: value}
                 else:
                     special[name] = value
-        cache, rules = self.cache, self.rules
         path = scope["path"]
-        query = scope.get("query_string") or b""
+        try:
+            query = scope["query_string"] or b""
+        except KeyError:
+            query = b""
         rule: CacheRule | None = None
         if query and rules and (rule := self._rule_of(scope, path)) is not None:
             query = rule.query_in_key(query)
         key: CacheKey
         try:
-            key = (scope["scheme"], host.lower() if host else b"", scope["raw_path"] or raw_path_of(path), path, query)
+            if scope["root_path"]:
+                key = primary_key(scope, host or b"", query)
+            else:
+                host_part = host.lower() if host else b""
+                key = (scope["scheme"], host_part, scope["raw_path"] or raw_path_of(path), path, query)
         except KeyError:
             key = primary_key(scope, host or b"", query)
         record: Record | None = None
         if special is None:
-            record = self._near(key)
-            entry = self._variant(record, scope["headers"]) if type(record) is Variants else record
-            if type(entry) is StoredResponse and entry.vouched == cache.ledger.version:
+            record = near(key)
+            if type(record) is StoredResponse:
+                entry: StoredResponse | None = record
+            else:
+                entry = None if record is None else self._variant(record, headers)
+            if entry is not None and entry.vouched == cache.ledger.version:
                 now = cache.clock()
                 # Within one second of age the fields of a hit do not change.
                 if now < entry.ready_until or self._make_ready(entry, now):
                     if cache.emit is not None:
                         cache.emit(CacheHit(key=key, route=entry.route, tier="l1", age=now - entry.born))
-                    headers = entry.ready.copy()
-                    await send({"type": "http.response.start", "status": entry.status, "headers": headers})
+                    ready = entry.ready.copy()
+                    await send({"type": "http.response.start", "status": entry.status, "headers": ready})
                     await send({"type": "http.response.body", "body": entry.body if method == "GET" else b""})
                     return
         if rules and not query:
@@ -160,12 +173,14 @@ class CacheMiddleware:
         entry.ready_until = min(entry.fresh_until, entry.born + int(now - entry.born) + 1)
         return True
 
-    def _variant(self, index: Variants, headers: RawHeaders) -> Record | None:
+    def _variant(self, index: Record, headers: RawHeaders) -> StoredResponse | None:
+        if type(index) is not Variants:
+            return None
         for names in index.names:
             variant = variant_of(headers, names, normalize=self.cache.options.normalize_vary) if names else ()
             record = self.cache.store.near(variant_key(index.key, index.generation, names, variant))
             if record is not None:
-                return record
+                return record if type(record) is StoredResponse else None
         return None
 
     def _rule_of(self, scope: Scope, path: str) -> CacheRule | None:
