@@ -33,6 +33,9 @@ class Booking:
 
     async def enter(self, bulkhead: Bulkhead) -> None:
         """Take a place in *bulkhead*. Raises BulkheadFull, or the library's timeout if the deadline comes first."""
+        if bulkhead.enter_at_once():
+            self._bulkhead = bulkhead
+            return
         started, self.started = self.started, 0.0  # Time in our own queue is not the upstream's.
         await self.bounded(bulkhead.enter())
         self._bulkhead = bulkhead

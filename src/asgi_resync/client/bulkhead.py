@@ -31,10 +31,16 @@ class Bulkhead:
         """How many wait for a place."""
         return len(self._waiting)
 
+    def enter_at_once(self) -> bool:
+        """Take a place if one is free and nobody waits for it; return whether that is so."""
+        if self.in_flight >= self.limit or self._waiting:
+            return False
+        self.in_flight += 1
+        return True
+
     async def enter(self) -> None:
         """Take a place, in turn. Raises BulkheadFull if none is free and as many wait as may."""
-        if self.in_flight < self.limit and not self._waiting:
-            self.in_flight += 1
+        if self.enter_at_once():
             return
         if len(self._waiting) >= self.queue:
             raise BulkheadFull(self.upstream, self.limit, len(self._waiting))
