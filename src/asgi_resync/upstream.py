@@ -7,17 +7,22 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, overload
 
 from ._asgi import Clock
 from .breaker.breaker import Breaker
 from .breaker.fallback import fallback_app
 from .breaker.limits import BreakerLimits
 from .breaker.outcome import is_failed_status
+from .client.budget import RetryBudget
+from .client.bulkhead import Bulkhead
+from .client.schedule import RetryPolicy
 from .errors import RuleError
 from .events import Listener
 
 if TYPE_CHECKING:
+    import httpx
+    import httpx2
     from purgatory import AsyncCircuitBreakerFactory
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
@@ -31,7 +36,7 @@ class Upstream:
     content (sent as JSON, or as it is if text or bytes), a `Fallback` with a status and header lines, a function of
     the scope, or an ASGI app. `url` is its base URL, `limits` are its breaker's; what the environment says of them
     wins, field by field. `is_failure` says of an exception, `is_failed_status` of a status, whether the breaker counts
-    it as a failure.
+    it as a failure. `retries` and `bulkhead` are those of its clients, and `budget` is what all of them share.
 
     Raises RuleError for what cannot work.
     """
@@ -43,7 +48,11 @@ class Upstream:
     limits: BreakerLimits | None = field(default=None, compare=False)
     is_failure: Callable[[BaseException], bool] | None = field(default=None, compare=False, repr=False)
     is_failed_status: Callable[[int], bool] = field(default=is_failed_status, compare=False, repr=False)
+    retries: RetryPolicy | None = field(default=None, compare=False)
+    budget: RetryBudget = field(default_factory=RetryBudget, compare=False, repr=False)
+    bulkhead: Bulkhead | None = field(default=None, compare=False, repr=False)
     breaker: Breaker = field(init=False, compare=False, repr=False)
+    _on_event: Listener | None = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         name: object = self.name
@@ -66,6 +75,42 @@ class Upstream:
         upstream._guard(on_event, clock, wall)
         return upstream
 
+    @overload
+    def client(
+        self,
+        transport: httpx2.AsyncBaseTransport | None = None,
+        **options: Any,  # noqa: ANN401 - those of the library's AsyncClient, as below
+    ) -> httpx2.AsyncClient: ...
+    @overload
+    def client(self, transport: httpx.AsyncBaseTransport, **options: Any) -> httpx.AsyncClient: ...  # noqa: ANN401
+    def client(
+        self,
+        transport: httpx2.AsyncBaseTransport | httpx.AsyncBaseTransport | None = None,
+        **options: Any,
+    ) -> httpx2.AsyncClient | httpx.AsyncClient:
+        """Return an AsyncClient of this upstream: `async with upstream.client() as client: …`.
+
+        It is of the library that *transport* belongs to, httpx2 without one, and *options* are that library's; its
+        base URL is `url`. Every call has the breaker, the retries, the budget and the bulkhead, and `deadline` bounds
+        it. Proxies that the environment names are not used; give a *transport* that has one.
+
+        Each call of this makes a client with connections of its own, so keep it as long as the app lives. Raises
+        MissingExtra if the library is not installed, RuleError for options that only a transport could use beside one.
+        """
+        from .client.opening import open_client  # which loads tenacity
+
+        if self.url is not None:
+            options.setdefault("base_url", self.url)
+        return open_client(
+            transport,
+            options,
+            policy=self.retries,
+            budget=self.budget,
+            breaker=self.breaker,
+            bulkhead=self.bulkhead,
+            on_event=self._on_event,
+        )
+
     def _guard(self, on_event: Listener | None = None, clock: Clock = time.monotonic, wall: Clock = time.time) -> None:
         breaker = Breaker(
             self.name,
@@ -77,6 +122,7 @@ class Upstream:
             wall=wall,
         )
         object.__setattr__(self, "breaker", breaker)
+        object.__setattr__(self, "_on_event", on_event)
 
 
 class Upstreams(Mapping[str, Upstream]):

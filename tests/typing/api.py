@@ -294,6 +294,11 @@ async def clients(on_event: events.Listener) -> None:
         await tws.act(jobs[0].id, "rerun")
     async with httpx.AsyncClient() as old_engine:
         assert_type((await TWS(old_engine).workstations())[0].name, str)
+    upstream = Upstream(
+        "tws", url="https://tws.example:31116/twsd/", retries=policy, budget=budget, bulkhead=Bulkhead(9)
+    )
+    assert_type(upstream.client(timeout=5), httpx2.AsyncClient)
+    assert_type(upstream.client(httpx.AsyncHTTPTransport()), httpx.AsyncClient)
     with deadline(2.0) as limit:
         assert_type(limit.remaining(), float)
         async with httpx2.AsyncClient(transport=transport) as client:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 from ..errors import DeadlineExceeded, MissingExtra
 
@@ -66,6 +67,10 @@ class RetryingTransport(Core[httpx.Request, httpx.Response], httpx.AsyncBaseTran
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Return the answer to *request*, of the last attempt if there were several."""
         return await self._exchange(request)
+
+    def client(self, **options: Any) -> httpx.AsyncClient:  # noqa: ANN401 - those of httpx
+        """Return a client that sends through this transport, and closes it."""
+        return httpx.AsyncClient(transport=self, **options)
 
     async def aclose(self) -> None:
         """Close the wrapped transport."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 from ..errors import DeadlineExceeded, MissingExtra
 
@@ -67,6 +68,10 @@ class RetryingTransport(Core[httpx2.Request, httpx2.Response], httpx2.AsyncBaseT
         """Return the answer to *request*, of the last attempt if there were several."""
         return await self._exchange(request)
 
+    def client(self, **options: Any) -> httpx2.AsyncClient:  # noqa: ANN401 - those of httpx2
+        """Return a client that sends through this transport, and closes it."""
+        return httpx2.AsyncClient(transport=self, **options)
+
     async def aclose(self) -> None:
         """Close the wrapped transport."""
         await self._transport.aclose()
@@ -87,6 +92,11 @@ class RetryingTransport(Core[httpx2.Request, httpx2.Response], httpx2.AsyncBaseT
         request.stream = watched
         # A transport that read the body into memory has made it one that can be sent again.
         return lambda: not watched.has_begun or isinstance(request.stream, httpx2.ByteStream)
+
+
+def new_transport(**options: Any) -> httpx2.AsyncHTTPTransport:  # noqa: ANN401 - those of httpx2
+    """Return httpx2's own transport, made with *options*."""
+    return httpx2.AsyncHTTPTransport(**options)
 
 
 def _always() -> bool:
