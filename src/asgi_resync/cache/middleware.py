@@ -13,6 +13,7 @@ from .._headers import values
 from ..errors import RuleError
 from ..events import CacheHit, CacheKey, CacheMiss
 from .answer import age_fields
+from .asked import Asked
 from .cache import Cache
 from .entry import StoredResponse
 from .exchange import Exchange
@@ -150,10 +151,8 @@ class CacheMiddleware:
         exchange = Exchange(
             cache,
             rule,
-            key=key,
+            Asked.now(cache, key, scope["headers"]),
             method="GET",
-            headers=scope["headers"],
-            request_time=cache.clock(),
             client=send,
             reply=None,
             flight=flight,

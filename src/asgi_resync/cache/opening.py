@@ -5,7 +5,7 @@ from __future__ import annotations
 from .._asgi import Message, RawHeaders
 from .build import Call
 from .policy.control import parse_response_control
-from .policy.fields import OWN_TARGET, ResponseFields
+from .policy.fields import OWN_TARGET, ResponseFields, read_fields
 from .policy.reuse import ERROR_STATUSES
 from .policy.storability import NotStorable, Storable, storability
 from .policy.validation import Verdict, evaluate, not_modified_headers
@@ -87,6 +87,18 @@ def without_own_target(headers: RawHeaders) -> RawHeaders:
 def verdict_on(fields: ResponseFields, request: RawHeaders, etag: bytes | None, now: float) -> Verdict:
     """Return what the preconditions of *request* make of a response of which *etag* is the tag (RFC 9110 §13.2)."""
     return evaluate(request, etag, fields.last_modified, now) if 200 <= fields.status < 300 else "proceed"
+
+
+def verdict_on_passed(status: int, headers: RawHeaders, request: RawHeaders, now: float) -> Verdict:
+    """Return what an app that compares validators would have made of the preconditions of *request*.
+
+    It was asked without them, and its answer, with *status* and *headers*, is passed on. An app that gives no
+    validators compares none.
+    """
+    fields = read_fields(status, headers, now=now)
+    if fields.etag is None and fields.last_modified is None:
+        return "proceed"
+    return verdict_on(fields, request, fields.etag, now)
 
 
 def in_its_place(verdict: Verdict, headers: RawHeaders, extra: RawHeaders) -> tuple[Message, Message]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .._asgi import ASGIApp, Message, Receive, Scope, Send
 from ..events import CacheKey
+from .asked import Asked
 from .cache import Cache
 from .exchange import Exchange
 from .forward import header_lines
@@ -61,19 +62,25 @@ class PassOn:
             message, headers = header_lines(message)
             if self._mark.terms is not None or (headers and may_opt_in(headers, self._cache.options.targets)):
                 cache, scope = self._cache, self._scope
+                epoch, moment, request_time, seen = self._asked
+                asked = Asked(
+                    key=self._key,
+                    headers=scope["headers"],
+                    request_time=request_time,
+                    epoch=epoch,
+                    seen=seen,
+                    moment=moment,
+                )
                 self._exchange = Exchange(
                     cache,
                     None,
-                    key=self._key,
+                    asked,
                     method=scope["method"],
-                    headers=scope["headers"],
-                    request_time=self._asked[2],
                     client=self._send,
                     reply=None,
                     mark=self._mark,
                 )
                 self._exchange.has_body = self._has_body
-                self._exchange.epoch, self._exchange.moment, _, self._exchange.seen = self._asked
                 await self._exchange.send(message)
                 return
         await self._send(message)

@@ -25,6 +25,6 @@ async def refresh(exchange: Exchange, entry: StoredResponse, app: ASGIApp, scope
         async with asyncio.timeout(cache.options.refresh_timeout):
             await ask(exchange, app, own, request_of(body), body=body, asks_whole=False)
         if exchange.stored is None:
-            cache.refresh_failed(exchange.key, entry, "not stored")
+            cache.refresh_failed(exchange.asked.key, entry, "not stored")
     except Exception as error:
-        cache.refresh_failed(exchange.key, entry, type(error).__name__)
+        cache.refresh_failed(exchange.asked.key, entry, type(error).__name__)

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 from .._asgi import ASGIApp, RawHeaders, Receive, Scope, Send
 from ..events import CacheKey, CacheMiss
+from .asked import Asked
 from .asking import ask
 from .cache import REFRESH_PAUSE, Cache
 from .claims import Claims
@@ -228,13 +229,13 @@ class Responder:
         relief: Flight[StoredResponse] | None = None,
         background: bool = False,
     ) -> Exchange:
+        authorized = b"authorization" in self._special
+        asked = Asked.now(self._cache, self._key, self._headers, authorized=authorized, unkeyed=self._unkeyed)
         return Exchange(
             self._cache,
             self._rule,
-            key=self._key,
+            asked,
             method=self._method,
-            headers=self._headers,
-            request_time=self._cache.clock(),
             client=None if background else self._send,
             reply=None if background else self._reply,
             flight=flight,
@@ -243,14 +244,12 @@ class Responder:
             fallback=fallback,
             may_fall_back=self._may_fall_back,
             forward=self._forward,
-            authorized=b"authorization" in self._special,
             conditional=self._conditional and not background,
-            unkeyed=self._unkeyed,
         )
 
     async def _ask(self, exchange: Exchange, receive: Receive, scope: Scope | None = None) -> None:
         # What lately proved uncacheable is asked as the client asks, and so is what no rule names.
-        is_ours = self._rule is not None and not self._cache.passes(self._key, exchange.request_time)
+        is_ours = self._rule is not None and not self._cache.passes(self._key, exchange.asked.request_time)
         asks_whole = self._conditional and is_ours
         scope = self._scope if scope is None else scope
         await ask(exchange, self._app, scope, receive, body=self._body, asks_whole=asks_whole)

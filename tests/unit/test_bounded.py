@@ -1,0 +1,66 @@
+"""What is remembered of requests outside the store's byte budget is bounded, whatever clients send."""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+
+import pytest
+from tests.unit.caching import FRESH, Cached, cached
+
+from asgi_resync import CacheRule
+from asgi_resync.cache import cache as memory
+from asgi_resync.cache import middleware
+from asgi_resync.testing import Reply, ScriptedApp
+
+RULES = [CacheRule("/{rest:path}")]
+BOUND, COUNT = 200, 500
+
+
+@pytest.mark.parametrize(
+    ("method", "headers"),
+    [("GET", {"cache-control": "private"}), ("GET", {}), ("POST", {}), ("POST", {"location": "/" + "x" * 3000})],
+    ids=["private", "no-lifetime", "post", "post-location"],
+)
+@pytest.mark.parametrize("rules", [[], RULES], ids=["without-rules", "with-rules"])
+async def test_a_flood_of_long_urls_leaves_little_behind(
+    method: str, headers: dict[str, str], rules: list[CacheRule], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Answers that are not kept, and requests that invalidate: some bytes per key, however long the keys are."""
+    monkeypatch.setattr(memory, "MAX_PASSES", BOUND)
+    monkeypatch.setattr(memory, "MAX_DROPS", BOUND)
+    site: Cached = cached(ScriptedApp(Reply(headers=headers)), *rules)
+    site.cache.emit = None
+    tail = "x" * 3000
+    app = site.app.app
+    assert isinstance(app, ScriptedApp)
+    await site.ask(method, "/0")
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        for number in range(COUNT):
+            await site.ask(method, f"/{number}/{tail}?{tail}")
+            app.requests.clear()
+        gc.collect()
+        left = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+
+    # The URLs take 4.5 MB. A dictionary of their hashes takes 130 bytes each; `urllib.parse` keeps 128 Locations.
+    assert left < 1e6
+    assert len(site.cache.passing) <= BOUND
+    assert len(site.cache._dropped) <= BOUND
+
+
+async def test_a_flood_of_short_paths_leaves_a_bounded_memory_of_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which rule a path has is remembered for short paths only, and for so many."""
+    monkeypatch.setattr(middleware, "MAX_PATHS", BOUND)
+    site = cached(ScriptedApp(Reply(headers=FRESH)), *RULES)
+    site.cache.emit = None
+
+    for number in range(BOUND + 10):
+        await site.get(f"/{number}")
+    await site.get("/" + "x" * 1000)
+
+    assert len(site.app._by_path) <= BOUND
+    assert max(map(len, site.app._by_path)) <= 256
