@@ -153,7 +153,7 @@ def without_ours(message: Message) -> Message:
 
 def is_ours(name: bytes, value: bytes) -> bool:
     """Return whether the wrapper, or the wrapping that opts in, adds this line to a response."""
-    made_etag = name == b"etag" and re.fullmatch(rb'"[0-9a-f]{24}"', value) is not None
+    made_etag = name == b"etag" and re.fullmatch(rb'"[0-9A-Za-z+/]{16}"', value) is not None
     return made_etag or name == b"cache-status" or (name, value) == OPT_IN
 
 
