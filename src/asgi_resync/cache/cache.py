@@ -7,6 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from .._asgi import Clock
 from ..errors import RuleError
@@ -31,6 +32,8 @@ PASS_SECONDS = 120.0
 """How long what proved uncacheable is passed on at once. It is looked at all the same, so a change is noticed."""
 MAX_NAME_LISTS = 4
 MAX_DROPS = 4096
+TELL_SECONDS = 0.05
+"""How long an unsafe request waits until other processes are told what it made invalid."""
 REFRESH_PAUSE = 1.0
 """Seconds after a failed refresh in which no other is tried: a weak app is not asked at the pace of the hits."""
 
@@ -71,7 +74,7 @@ class Cache:
         """How many keys were dropped so far: a moment in the order of drops."""
         self._dropped: dict[int, int] = {}
         self._forgotten = 0
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()  # whatever they return, nobody wants it
 
     # What users call
 
@@ -125,7 +128,14 @@ class Cache:
         self, tags: Sequence[str], keys: Sequence[CacheKey], *, soft: bool, confirm: bool = True
     ) -> Delivery:
         if self.plane is not None:
-            return await self.plane.purge(tags, keys, soft=soft, confirm=confirm)
+            telling = self.plane.purge(tags, keys, soft=soft, confirm=confirm)
+            if confirm:
+                return await telling
+            # A request waits for it: it holds here at once, and what takes the others longer goes on behind.
+            task = asyncio.get_running_loop().create_task(telling)
+            self.own(task)
+            done, _ = await asyncio.wait({task}, timeout=TELL_SECONDS)
+            return task.result() if done else Delivery(state="queued")
         if tags:
             self.ledger.purge(tags, soft=soft, now=self.clock())
         for key in keys:
@@ -152,12 +162,12 @@ class Cache:
 
     # What the middleware calls
 
-    def own(self, task: asyncio.Task[None]) -> None:
+    def own(self, task: asyncio.Task[Any]) -> None:
         """Take *task* as one that this cache waits for at the end."""
         self._tasks.add(task)
         task.add_done_callback(self._disown)
 
-    def _disown(self, task: asyncio.Task[None]) -> None:
+    def _disown(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled():
             # Looked at, so that a call whose client has gone does not end in "exception was never retrieved".
@@ -226,6 +236,10 @@ class Cache:
         if len(self._dropped) > MAX_DROPS:
             # Whatever is not remembered counts as dropped until then: more than was, never less.
             self._forgotten = self._dropped.pop(next(iter(self._dropped)))
+
+    async def _delete_all(self, keys: Iterable[CacheKey]) -> None:
+        for key in keys:
+            await self._delete(key)
 
     async def _delete(self, key: CacheKey) -> None:
         try:
@@ -305,8 +319,11 @@ class Cache:
             seen=entry.seen,
         )
         is_kept = await self.keep(key, entry) and await self.keep(primary, index)
-        for other in surplus:
-            await self._delete(other)
+        if surplus and self.store.is_remote:
+            # Behind the response, which nobody should wait for longer because there are many variants.
+            self.own(asyncio.get_running_loop().create_task(self._delete_all(surplus)))
+        else:
+            await self._delete_all(surplus)
         return is_kept
 
 

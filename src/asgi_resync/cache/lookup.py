@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -45,17 +47,14 @@ async def look_up(
     entry: StoredResponse | None = None
     if isinstance(record, Variants):
         forward = "vary-miss"
-        for position, names in enumerate(record.names):
+        keys: list[CacheKey] = []
+        for names in record.names:
             variant = variant_of(headers, names, normalize=cache.options.normalize_vary, unkeyed=unkeyed)
-            if position == 0:
+            if not keys:
                 flight_key = (key, names, variant)
-            own_key = variant_key(key, record.generation, names, variant)
-            found = near = cache.near(own_key)
-            if found is None:
-                found = await cache.fetch(own_key)
-            if isinstance(found, StoredResponse):
-                entry = found
-                break
+            keys.append(variant_key(key, record.generation, names, variant))
+        entry, is_near = await _first_response(cache, keys)
+        near = entry if is_near else None
     elif record is not None and unkeyed:
         # It was made for a request without the fields that this one carries.
         forward = "vary-miss"
@@ -83,6 +82,21 @@ async def look_up(
         flight_key=flight_key,
         forward=forward,
     )
+
+
+async def _first_response(cache: Cache, keys: Sequence[CacheKey]) -> tuple[StoredResponse | None, bool]:
+    """Return the first response that there is under *keys*, and whether this process had it."""
+    for key in keys:
+        if isinstance(found := cache.near(key), StoredResponse):
+            return found, True
+        if cache.store.is_remote:
+            break  # An earlier key may be found elsewhere.
+    if cache.store.is_remote:
+        # All at once: a request waits for another tier no longer because responses differ in what they vary on.
+        for record in await asyncio.gather(*(cache.fetch(key) for key in keys)):
+            if isinstance(record, StoredResponse):
+                return record, False
+    return None, False
 
 
 async def candidates_for(cache: Cache, key: CacheKey, entry: StoredResponse | None) -> tuple[StoredResponse, ...]:
