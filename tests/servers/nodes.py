@@ -1,4 +1,4 @@
-"""Processes of a cluster as tests see them: a plain link that can be cut, a memory, and a backplane between."""
+"""Processes of a cluster as tests see them: a link that can be cut, a memory, and a backplane between."""
 
 from __future__ import annotations
 
@@ -7,27 +7,20 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-import redis.asyncio
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
-
 from asgi_resync.cache.entry import StoredResponse
 from asgi_resync.cache.l2.backplane import Backplane
+from asgi_resync.cache.l2.link import RedisLink
 from asgi_resync.cache.l2.ports import Script, Unreachable
 from asgi_resync.cache.l2.store import RedisStore
 from asgi_resync.cache.tags import PurgeLedger
 from asgi_resync.events import CacheKey, Event
 
 
-class PlainLink:
-    """A link over redis-py as it is. While it is cut, nothing passes; what listens is told so."""
+class CuttableLink:
+    """A link that can be cut: nothing passes then, and who listens is told so."""
 
-    def __init__(self, port: int) -> None:
-        self._client: Any = redis.asyncio.Redis(
-            host="127.0.0.1", port=port, retry=Retry(NoBackoff(), 0), socket_timeout=5, protocol=2
-        )
-        self._commands: set[asyncio.Future[Any]] = set()
+    def __init__(self, url: str) -> None:
+        self._link = RedisLink(url, deadline=10.0)
         self.is_cut = False
         self.is_deaf = False
         """Messages are lost; commands pass."""
@@ -38,52 +31,43 @@ class PlainLink:
     def mend(self) -> None:
         self.is_cut = False
 
-    async def get(self, name: str) -> bytes | None:
-        value: bytes | None = await self._do(lambda: self._client.get(name))
-        return value
-
-    async def execute(self, *command: str | bytes | int | float) -> object:
-        return await self._do(lambda: self._client.execute_command(*command))
-
-    async def script(self, script: Script, names: Sequence[str], arguments: Sequence[str | bytes | int]) -> object:
-        return await self._do(lambda: self._client.eval(script.source, len(names), *names, *arguments))
-
-    async def _do(self, command: Callable[[], Any]) -> Any:
+    def _check(self) -> None:
         if self.is_cut:
             raise Unreachable("cut")
-        # redis-py, cancelled in mid-command, may raise an error of its own instead, so cancelling stays outside.
-        task = asyncio.ensure_future(command())
-        self._commands.add(task)
-        task.add_done_callback(self._commands.discard)
-        try:
-            return await asyncio.shield(task)
-        except (RedisError, OSError) as error:
-            raise Unreachable(type(error).__name__) from error
+
+    async def get(self, name: str) -> bytes | None:
+        self._check()
+        return await self._link.get(name)
+
+    async def execute(self, *command: str | bytes | int | float) -> object:
+        self._check()
+        return await self._link.execute(*command)
+
+    async def script(self, script: Script, names: Sequence[str], arguments: Sequence[str | bytes | int]) -> object:
+        self._check()
+        return await self._link.script(script, names, arguments)
 
     @asynccontextmanager
     async def listen(self, channel: str) -> AsyncIterator[AsyncIterator[bytes]]:
-        if self.is_cut:
-            raise Unreachable("cut")
-        async with self._client.pubsub() as pubsub:
-            await self._do(lambda: pubsub.subscribe(channel))
-            await self._do(lambda: pubsub.get_message(timeout=5))
-            try:
-                yield self._messages(pubsub)
-            finally:
-                if self._commands:
-                    await asyncio.wait(self._commands)
+        self._check()
+        async with self._link.listen(channel) as frames:
+            yield self._heard(frames)
 
-    async def _messages(self, pubsub: Any) -> AsyncIterator[bytes]:
+    async def _heard(self, frames: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         while True:
-            # Short waits: cancelling redis-py in mid-read costs the connection.
-            message = await self._do(lambda: pubsub.get_message(timeout=0.005))
-            if message is not None and message["type"] == "message" and not self.is_deaf:
-                yield message["data"]
+            reading = asyncio.ensure_future(anext(frames))
+            try:
+                while not reading.done():
+                    await asyncio.wait({reading}, timeout=0.005)
+                    self._check()
+            finally:
+                reading.cancel()
+                await asyncio.wait({reading})
+            if not self.is_deaf:
+                yield reading.result()
 
     async def aclose(self) -> None:
-        if self._commands:
-            await asyncio.wait(self._commands)
-        await self._client.aclose()
+        await self._link.aclose()
 
 
 class Ticks:
@@ -107,7 +91,7 @@ class Ticks:
 class Node:
     """One process: a memory of records by key, Redis behind it, and a backplane between."""
 
-    def __init__(self, name: str, port: int, prefix: str, *, patience: float = 2.0, **options: Any) -> None:
+    def __init__(self, name: str, url: str, prefix: str, *, patience: float = 2.0, **options: Any) -> None:
         self.events: list[Event] = []
         self.memory: dict[CacheKey, StoredResponse] = {}
         self.dropped: dict[CacheKey, int] = {}
@@ -116,7 +100,7 @@ class Node:
         self.now = 1_000_000.0
         self.passed = 0.0
         self.ticks = Ticks()
-        self.link = PlainLink(port)
+        self.link = CuttableLink(url)
         self.ledger = PurgeLedger()
         self.store = RedisStore(self.link, prefix=prefix, ledger=self.ledger, jitter=0.0, clock=lambda: self.now)
         self.backplane = Backplane(

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
+from tests.servers.cluster import Cluster
 from tests.servers.nodes import Node
 from tests.servers.server import Server
 
@@ -32,7 +33,7 @@ async def start(server: Server) -> AsyncIterator[Start]:
     prefix = f"t{next(_numbers)}:"
 
     async def one(name: str, **options: Any) -> Node:
-        node = Node(name, server.port, prefix, **options)
+        node = Node(name, server.url, prefix, **options)
         nodes.append(node)
         await node.start()
         return node
@@ -342,3 +343,23 @@ async def test_any_bytes_on_the_channel_do_no_harm(start: Start, server: Server,
 
     assert "delivered" == (await two.backplane.purge(["a"])).state
     assert one.backplane.is_live
+
+
+async def test_in_a_cluster_it_is_the_same(cluster: Cluster) -> None:
+    """The journal is in one slot, records are in theirs."""
+    nodes = [Node(name, cluster.url, "t:", patience=5.0) for name in ("one", "two")]
+    try:
+        for node in nodes:
+            await node.start()
+        calls = [nodes[0].ask((f"k{number}",), "a" if number % 2 else "b", body=b"old") for number in range(20)]
+        for call in calls:
+            await nodes[0].finish(call)
+        keys = [(f"k{number}",) for number in range(0, 20, 2)]
+        delivery = await nodes[1].backplane.purge(["a"], keys)
+        nodes[1].memory.clear()
+
+        assert Delivery(state="delivered", confirmed=1) == delivery
+        assert {None} == {await node.read(call[0].key) for node in nodes for call in calls}
+    finally:
+        for node in nodes:
+            await node.stop()

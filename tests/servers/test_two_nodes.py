@@ -53,7 +53,7 @@ class TwoNodes(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         prefix = f"m{next(_numbers)}:"
-        self.nodes = [Node(f"n{number}", self.server.port, prefix, patience=0.01) for number in (0, 1)]
+        self.nodes = [Node(f"n{number}", self.server.url, prefix, patience=0.01) for number in (0, 1)]
         for node in self.nodes:
             self.run(node.start())
 
