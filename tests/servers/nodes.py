@@ -12,6 +12,7 @@ from asgi_resync.cache.l2.backplane import Backplane
 from asgi_resync.cache.l2.link import RedisLink
 from asgi_resync.cache.l2.ports import Script, Unreachable
 from asgi_resync.cache.l2.store import RedisStore
+from asgi_resync.cache.store import Record
 from asgi_resync.cache.tags import PurgeLedger
 from asgi_resync.events import CacheKey, Event
 
@@ -197,4 +198,9 @@ class Node:
             found = await self.store.get(key)
             if isinstance(found, StoredResponse) and self.dropped.get(key, 0) <= moment:
                 entry = self.memory[key] = found
-        return entry.body if entry is not None and self.ledger.standing(entry) == "good" else None
+        return self.served(entry)
+
+    def served(self, record: Record | None) -> bytes | None:
+        """Return the body of *record* if it may be served as fresh."""
+        good = isinstance(record, StoredResponse) and self.ledger.standing(record) == "good"
+        return record.body if isinstance(record, StoredResponse) and good else None

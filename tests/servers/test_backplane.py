@@ -225,6 +225,26 @@ async def test_who_was_cut_off_while_redis_forgot_holds_its_memory_for_stale_for
     assert b"new" == await one.read(KEY)
 
 
+async def test_a_flushed_redis_does_not_make_those_forgotten_that_were_cut_off(start: Start, server: Server) -> None:
+    """They answer from memory still: who knew them reports them until their memory has run out."""
+    one, two = await start("one", patience=0.02), await start("two")
+    await one.look()
+    await two.cut()
+    server.execute("FLUSHALL")
+
+    assert Delivery(state="partial", unconfirmed=1) == await one.backplane.purge(["a"])
+
+    await one.look()
+
+    assert Delivery(state="partial", unconfirmed=1) == await one.backplane.purge(["a"])
+
+    one.passed += 64
+    await one.until(lambda: one.backplane.is_live, ticking=True)
+    await one.look()
+
+    assert Delivery(state="delivered") == await one.backplane.purge(["a"])
+
+
 @pytest.mark.parametrize("name", ["hard", "soft", "drops", "state"])
 async def test_what_redis_evicted_of_the_journal_is_told_again(start: Start, server: Server, name: str) -> None:
     """A record that outlived it must not come to life."""

@@ -88,6 +88,17 @@ def test_what_is_purged_again_during_its_delivery_remains_to_be_delivered() -> N
     assert ledger.undelivered.drops(("k",))
 
 
+def test_a_key_dropped_again_during_its_delivery_remains_to_be_delivered() -> None:
+    """Also where nothing else happened."""
+    ledger = PurgeLedger()
+    ledger.post_keys([("k",), ("other",)], now=1.0)
+    batch = ledger.undelivered.batch(ledger.version)
+    ledger.post_keys([("k",)], now=1.0)
+    ledger.delivered(batch, 50)
+
+    assert (("k",),) == ledger.undelivered.batch(ledger.version).keys
+
+
 def test_more_than_fits_is_delivered_as_a_purge_of_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     """And holds here as well, so that all processes say the same."""
     monkeypatch.setattr(undelivered, "MAX_UNDELIVERED", 3)
@@ -96,7 +107,7 @@ def test_more_than_fits_is_delivered_as_a_purge_of_everything(monkeypatch: pytes
         ledger.post([f"t{number}"], soft=True, now=float(number))
 
     left = ledger.undelivered.batch(ledger.version)
-    assert Batch(hard=(EVERYTHING,), soft=(), keys=(), upto=ledger.version) == left
+    assert Batch(hard=(EVERYTHING,), soft=(), keys=(), upto=ledger.version, drops=0) == left
     assert "purged" == ledger.standing(stored(ledger.version - 1))
 
     ledger.delivered(left, 9)

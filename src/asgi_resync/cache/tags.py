@@ -94,7 +94,7 @@ class PurgeLedger:
     def post_keys(self, keys: Iterable[CacheKey], *, now: float) -> None:
         """Leave in `undelivered` that *keys* were dropped. The ledger itself has no keys."""
         for key in keys:
-            self.undelivered.add_key(key, self.version)
+            self.undelivered.add_key(key)
         self._widen_undelivered(now)
 
     def delivered(self, batch: Batch, cluster: int) -> None:

@@ -41,13 +41,15 @@ class Delivery:
 class Batch:
     """What is delivered at once: tags purged hard, tags purged softly and since when, keys dropped.
 
-    `upto` is the ledger's version at which it was made: what is purged again after it remains to be delivered.
+    `upto` is the ledger's version at which it was made, and `drops` the number of drops until then: what is purged
+    again after it remains to be delivered.
     """
 
     hard: tuple[str, ...]
     soft: tuple[tuple[str, float], ...]
     keys: tuple[CacheKey, ...]
     upto: int
+    drops: int
 
     def __bool__(self) -> bool:
         return bool(self.hard or self.soft or self.keys)
@@ -56,13 +58,15 @@ class Batch:
 class Undelivered:
     """Purges by tag or key, at most `MAX_UNDELIVERED` of each kind, with the ledger's versions that they have."""
 
-    __slots__ = ("_hard", "_keys", "_soft")
+    __slots__ = ("_drops", "_hard", "_keys", "_soft")
 
     def __init__(self) -> None:
         # The oldest and the newest version of each, and for soft ones the earliest moment.
         self._hard: dict[str, tuple[int, int]] = {}
         self._soft: dict[str, tuple[int, int, float]] = {}
+        # Keys change no version, so they have numbers of their own.
         self._keys: dict[CacheKey, int] = {}
+        self._drops = 0
 
     def __len__(self) -> int:
         return len(self._hard) + len(self._soft) + len(self._keys)
@@ -76,10 +80,11 @@ class Undelivered:
             oldest, _ = self._hard.pop(tag, (version, version))
             self._hard[tag] = (oldest, version)
 
-    def add_key(self, key: CacheKey, version: int) -> None:
+    def add_key(self, key: CacheKey) -> None:
         """Note that *key* was dropped."""
+        self._drops += 1
         self._keys.pop(key, None)
-        self._keys[key] = version
+        self._keys[key] = self._drops
 
     def widen(self, version: int) -> bool:
         """Make room if there is none, and return whether that made it a hard purge of everything at *version*."""
@@ -110,6 +115,7 @@ class Undelivered:
             soft=tuple((tag, at) for tag, (_, _, at) in islice(self._soft.items(), BATCH)),
             keys=tuple(islice(self._keys, BATCH)),
             upto=upto,
+            drops=self._drops,
         )
 
     def settle(self, batch: Batch) -> None:
@@ -121,5 +127,5 @@ class Undelivered:
             if tag in self._soft and self._soft[tag][1] <= batch.upto:
                 del self._soft[tag]
         for key in batch.keys:
-            if self._keys.get(key, batch.upto + 1) <= batch.upto:
+            if self._keys.get(key, batch.drops + 1) <= batch.drops:
                 del self._keys[key]

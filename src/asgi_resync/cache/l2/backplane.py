@@ -107,6 +107,7 @@ class Backplane:
             lease=lease,
             forget=forget,
             horizon=horizon,
+            monotonic=monotonic,
             rng=rng,
         )
         self._lease = lease

@@ -15,11 +15,13 @@ from ...events import CacheKey, Event, PurgeDelivered
 from ..tags import PurgeLedger
 from ..undelivered import Batch
 from .frames import Frames
-from .journal import Journal, Written
+from .journal import REACH, Journal, Written
 from .messages import Purged
 from .names import key_bytes
 
 CHUNK = 500
+MAX_RECENT = 1000
+"""Dropped keys that are dropped again where Redis forgot it: what was under way for them may be written still."""
 
 
 class Courier:
@@ -50,6 +52,8 @@ class Courier:
         self._lock = asyncio.Lock()
         self._sequence = 0
         self._written: Written | None = None
+        # Keys that were dropped from here lately, with their versions, the oldest first.
+        self._recent: dict[CacheKey, int] = {}
 
     async def deliver(self) -> Written | None:
         """Deliver all that waits. Returns what became of the last delivery, None before the first.
@@ -64,8 +68,10 @@ class Courier:
     async def remind(self, cluster: int) -> None:
         """Enter what the ledger knows since the version *cluster* where the journal forgot it: as of now, for all.
 
-        Raises Unreachable.
+        Keys that were dropped from here since then are left to be delivered again. Raises Unreachable.
         """
+        again = [key for key, version in self._recent.items() if version >= cluster]
+        self._ledger.post_keys(again, now=self._clock())
         hard, soft = self._ledger.known_since(cluster)
         now = self._clock()
         for start in range(0, max(len(hard), len(soft)), CHUNK):
@@ -87,10 +93,22 @@ class Courier:
             keys=keys,
         )
         ledger.delivered(batch, written.version)
+        self._remember(batch.keys, written.version)
         if not written.is_other and written.previous <= ledger.seen:
             ledger.reached(written.changed)
         self._written = written
         self._tell(PurgeDelivered(count=len(batch.hard) + len(batch.soft) + len(batch.keys)))
+
+    def _remember(self, keys: tuple[CacheKey, ...], version: int) -> None:
+        for key in keys:
+            self._recent.pop(key, None)
+            self._recent[key] = version
+        horizon = version - REACH * 1e6
+        while self._recent:
+            oldest = next(iter(self._recent))
+            if len(self._recent) <= MAX_RECENT and self._recent[oldest] >= horizon:
+                return
+            del self._recent[oldest]
 
     async def _drop_records(self, keys: tuple[CacheKey, ...]) -> list[bytes]:
         """Drop the records under *keys*, and return what these are in Redis, without those that cannot be there."""

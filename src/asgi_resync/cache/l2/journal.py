@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from ..._asgi import Clock
 from ..tags import EVERYTHING, MAX_TAGS
 from .frames import MAX_VERSION
 from .journal_scripts import LOOK, WRITE
@@ -47,7 +48,8 @@ class Changes:
 class Written:
     """What became of purges: the version of the last of them, and that of the change before them.
 
-    `members` are the other processes with a lease, `lapsed` is the number of those whose lease ended without farewell.
+    `members` are the other processes with a lease, `lapsed` is the number of those whose lease ended without farewell,
+    or is no longer known.
     `is_other` if the journal began anew since the last look.
     """
 
@@ -73,6 +75,7 @@ class _Looked(msgspec.Struct, array_like=True, frozen=True):
     soft: list[bytes]
     moments: list[bytes]
     drops: list[bytes]
+    members: list[bytes]
 
 
 class _Entered(msgspec.Struct, array_like=True, frozen=True):
@@ -104,6 +107,7 @@ class Journal:
         lease: float,
         forget: float,
         horizon: float,
+        monotonic: Clock,
         rng: Callable[[], float],
     ) -> None:
         self.incarnation = b""
@@ -118,6 +122,10 @@ class Journal:
         self._horizon = round(max(horizon, REACH) * 1e6)
         self._lease_end = 0
         self._rng = rng
+        self._monotonic = monotonic
+        self._peers: frozenset[str] = frozenset()
+        # Those that a journal which was lost knew, and until when they may answer from memory.
+        self._lost: dict[str, float] = {}
 
     async def look(self, seen: int) -> Changes:
         """Renew the lease, and return what changed after *seen*. Raises Unreachable."""
@@ -126,6 +134,7 @@ class Journal:
         try:
             looked = msgspec.convert(reply, _Looked)
             soft = zip(_pairs(looked.soft), looked.moments, strict=True)
+            peers = frozenset(member.decode() for member in looked.members)
             changes = Changes(
                 is_other=self.incarnation not in (b"", looked.incarnation),
                 upto=_version(looked.upto),
@@ -142,6 +151,11 @@ class Journal:
             )
         except (msgspec.ValidationError, ValueError, OverflowError) as error:
             raise Unreachable("GarbledReply") from error
+        if changes.is_other:
+            until = self._monotonic() + (self._lease + self._forget) / 1e6
+            self._lost |= dict.fromkeys(self._peers, until)
+        self._peers = peers
+        self._lost = {name: until for name, until in self._lost.items() if name not in peers}
         self.incarnation = looked.incarnation
         self._lease_end = looked.lease_end
         return changes
@@ -175,13 +189,17 @@ class Journal:
         reply = await self._run(WRITE, seen, *rest)
         try:
             entered = msgspec.convert(reply, _Entered)
+            members = frozenset(member.decode() for member in entered.alive) - {self.node}
+            is_other = entered.incarnation != self.incarnation
+            lost = {name for name, until in self._lost.items() if until > self._monotonic()}
+            unknown = (lost | (self._peers if is_other else set())) - members - {self.node}
             written = Written(
-                is_other=entered.incarnation != self.incarnation,
+                is_other=is_other,
                 previous=_version(entered.previous),
                 version=_version(entered.version),
                 changed=_version(entered.changed),
-                members=frozenset(member.decode() for member in entered.alive) - {self.node},
-                lapsed=entered.lapsed,
+                members=members,
+                lapsed=entered.lapsed + len(unknown),
             )
         except (msgspec.ValidationError, ValueError, OverflowError) as error:
             raise Unreachable("GarbledReply") from error

@@ -59,7 +59,9 @@ local hard, soft, drops = newer(KEYS[2]), newer(KEYS[3]), newer(KEYS[5])
 local moments = {}
 for at = 1, #soft, 2 do moments[#moments + 1] = redis.call('HGET', KEYS[4], soft[at]) or '' end
 local gap = (seen > 0 and seen < floor) and 1 or 0
-return {incarnation, now, bound, bound == last and 1 or 0, gap, before, now + lease, hard, soft, moments, drops}
+local members = redis.call('ZRANGE', KEYS[6], 0, -1)
+local complete = bound == last and 1 or 0
+return {incarnation, now, bound, complete, gap, before, now + lease, hard, soft, moments, drops, members}
 """
 )
 """Renew a lease, and return what changed.
@@ -67,7 +69,7 @@ return {incarnation, now, bound, bound == last and 1 or 0, gap, before, now + le
 Arguments: process, `seen`, a token for a new incarnation, microseconds of a lease and after which a lapsed one is
 forgotten, and how many rows of a set to return. Returns incarnation, now, the version up to which all changes are in
 this reply or before it, whether these are all, whether some may have been forgotten, when the lease was to end and
-when it ends now, and rows: of hard marks, soft marks, the latter's moments, drops.
+when it ends now, rows (of hard marks, soft marks, the latter's moments, drops), and who is alive or lapsed lately.
 """
 
 WRITE = Script(
