@@ -87,9 +87,11 @@ class TwoNodes(RuleBasedStateMachine):
     @precondition(lambda self: self.calls)
     @rule(data=st.data())
     def answer_late(self, data: st.DataObject) -> None:
-        """Write behind: what was asked long ago comes to Redis, whatever the process has heard since."""
-        number, (entry, _) = self.calls.pop(data.draw(st.integers(0, len(self.calls) - 1)))
-        self.run(self.nodes[number].store.set(entry.key, entry))
+        """What was asked long ago comes to Redis, whatever tags were purged since: only a drop empties the queue."""
+        number, (entry, moment) = self.calls.pop(data.draw(st.integers(0, len(self.calls) - 1)))
+        node = self.nodes[number]
+        if node.dropped.get(entry.key, 0) <= moment:
+            self.run(node.store.set(entry.key, entry))
 
     @rule(number=node_names, key=keys)
     def read(self, number: int, key: CacheKey) -> None:
