@@ -184,9 +184,12 @@ class TwoNodes(RuleBasedStateMachine):
     def flush(self) -> None:
         """Redis forgets all. Who is connected tells it again; who is not has nothing in memory that it trusts."""
         self.server.execute("FLUSHALL")
-        for number, node in enumerate(self.nodes):
-            if not node.link.is_cut:
-                self.run(self.looked(node))
+        # Twice: what the second tells, the first learns at its next look.
+        for number in (0, 1, 0, 1):
+            if not self.nodes[number].link.is_cut:
+                self.run(self.looked(self.nodes[number]))
+        for number in (0, 1):
+            if not self.nodes[number].link.is_cut:
                 self.kept(number)
         if any(node.link.is_cut for node in self.nodes):
             # What only a process that is cut off knows, it can tell when it is back: until then nobody can.
