@@ -22,6 +22,8 @@ RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 # The Python that runs this is tested too: on a machine with a newer one only, it is all there is.
 SUPPORTED = [*("3.11", "3.12", "3.13"), *([RUNNING] if sys.version_info > (3, 14) else [])]
 PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")["project"]
+WITH_SERVERS = ("chaos", "differential", "servers")
+"""Tests that start databases and proxies; they run on the newest Python alone."""
 RUNTIME_EXTRAS = ("httpx2", "httpx", "watch", "prometheus", "otel", "fast", "zstd", "demo")
 
 
@@ -153,7 +155,8 @@ def tests(session: nox.Session) -> None:
         session.run("coverage", "erase")
         session.run("coverage", "run", "-m", "pytest", *options)
     else:
-        session.run("pytest", *options)
+        # What servers do to each other is the same on every Python, and takes long: once is enough.
+        session.run("pytest", *options, *(f"--ignore=tests/{name}" for name in WITH_SERVERS))
 
 
 @nox.session(python=NEWEST, requires=[f"tests-{NEWEST}"])
