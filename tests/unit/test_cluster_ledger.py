@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from asgi_resync.cache import tags as module
@@ -208,6 +208,19 @@ def expected(purges: list[Purge], seen: int, tags: tuple[str, ...]) -> Standing:
 
 
 @given(STEPS, st.integers(0, 15), st.lists(st.sampled_from("abcde"), max_size=2, unique=True), st.sampled_from([2, 99]))
+@example(
+    steps=[
+        ("here", ("a",), False, 0),
+        ("here", (EVERYTHING,), True, 0),
+        ("here", (EVERYTHING,), True, 1),
+        ("batch", (), False, 0),
+        ("here", ("a",), False, 0),
+        ("delivered", (), False, 0),
+    ],
+    seen=0,
+    tags=[],
+    room=2,
+)
 @settings(max_examples=400)
 def test_no_purge_slips_through_folding_widening_or_delivery(
     steps: list[tuple[str, tuple[str, ...], bool, int]], seen: int, tags: list[str], room: int

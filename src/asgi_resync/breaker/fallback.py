@@ -15,7 +15,8 @@ from typing import cast
 from .._asgi import ASGIApp, Message, RawHeaders, Receive, Scope, Send
 from ..errors import RuleError
 
-_CONTROL = frozenset({b"cache-control", b"expires", b"resync-cache-control"})
+_CONTROL = (b"cache-control", b"expires", b"surrogate-control")
+"""Ends of the names of the fields that say how long a response may be kept, also by which caches (RFC 9213)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +108,7 @@ def degraded(message: Message, names: Iterable[str], *, stands_in: bool = False)
 
     Where it *stands_in*, a cache around it is told that this is an error, which a stale response may answer instead.
     """
-    lines = [(name, value) for name, value in message.get("headers", ()) if name.lower() not in _CONTROL]
+    lines = [(name, value) for name, value in message.get("headers", ()) if not name.lower().endswith(_CONTROL)]
     lines += [(b"cache-control", b"no-store"), (b"resync-degraded", ", ".join(sorted(names)).encode("latin-1"))]
     if stands_in:
         lines.append((b"resync-cache-control", b"no-store, if-error"))

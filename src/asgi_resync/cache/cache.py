@@ -254,7 +254,7 @@ class Cache:
     async def invalidate(self, key: CacheKey, *, bodies: bool) -> None:
         """Forget *key* since an unsafe request succeeded (RFC 9111 §4.4); with *bodies*, what is kept by body too."""
         # A remote tier would have to be asked first, so there it is told also when nothing was stored.
-        if self.emit is not None and (self.store.is_remote or self.store.near(key) is not None or bodies):
+        if self.emit is not None and (self.store.is_remote or self.near(key) is not None or bodies):
             self.emit(Invalidated(key=key))
         await self._purge((url_tag(key),) if bodies else (), (key,), soft=False, confirm=False)
 

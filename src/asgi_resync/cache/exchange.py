@@ -193,7 +193,7 @@ class Exchange:
             return "fallback", headers
         if self.has_body:
             self._not_stored("request-body", status)
-            return "pass", headers
+            return "pass", without_own_target(headers)
         terms, options = self._terms, self.cache.options
         if terms is None and not options.heuristic and not opts_in(headers, options.targets):
             self._not_stored("no-lifetime", status)

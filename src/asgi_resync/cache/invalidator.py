@@ -35,6 +35,8 @@ class Invalidator:
 
         *reads*: a rule says that requests like this one only read. With *consumes*, our targeted field is taken out.
         """
+        # As it is now: frameworks move the root path, and change paths, in the scope itself.
+        scope = dict(scope)
         method: str = scope["method"]
 
         async def watch(message: Message) -> None:

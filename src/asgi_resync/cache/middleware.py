@@ -112,11 +112,16 @@ class CacheMiddleware:
             key = primary_key(scope, host or b"", query)
         record: Record | None = None
         if special is None:
-            record = near(key)
-            if type(record) is StoredResponse:
-                entry: StoredResponse | None = record
-            else:
-                entry = None if record is None else self._variant(record, headers)
+            entry: StoredResponse | None = None
+            try:
+                record = near(key)
+                if type(record) is StoredResponse:
+                    entry = record
+                elif record is not None:
+                    entry = self._variant(record, headers)
+            except Exception as error:
+                # A store of the user's own: what it cannot say is a miss.
+                cache.failed("store.near", error)
             if entry is not None and entry.vouched == cache.ledger.version:
                 now = cache.clock()
                 # Within one second of age the fields of a hit do not change.
@@ -209,7 +214,10 @@ class CacheMiddleware:
         special: dict[bytes, bytes] | None,
     ) -> None:
         """Answer a GET or HEAD that memory does not answer as it is."""
-        if not self._enter(scope) or not _on_asyncio():
+        if not _on_asyncio():
+            await self.app(scope, receive, consume_target(send))
+            return
+        if not self._enter(scope):
             await self.app(scope, receive, send)
             return
         if special is not None and (

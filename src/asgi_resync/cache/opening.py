@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .._asgi import Message, RawHeaders
+from .._headers import split_list
 from .build import Call
 from .policy.control import parse_response_control
 from .policy.fields import OWN_TARGET, ResponseFields, read_fields
@@ -65,7 +66,8 @@ def is_error(status: int, headers: RawHeaders) -> bool:
     """
     if status in ERROR_STATUSES:
         return True
-    return any(name == OWN_TARGET and b"if-error" in value for name, value in headers)
+    # Whole members only: `stale-if-error` is no such thing.
+    return any(name == OWN_TARGET and b"if-error" in split_list([value]) for name, value in headers)
 
 
 def degraded_lines(headers: RawHeaders) -> RawHeaders:

@@ -11,6 +11,7 @@ ledger it was made under; whoever reads it from the second tier asks `local_epoc
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
@@ -104,15 +105,22 @@ class PurgeLedger:
             tag = tag if tag in self._hard else EVERYTHING
             hard = self._hard.get(tag, _NONE)
             self._hard[tag] = hard._replace(cluster=max(cluster, hard.cluster))
-        for tag, _ in batch.soft:
-            marks = self._soft.get(tag, ())
-            if not marks or (len(marks) == 1 and marks[0].local > batch.upto):
-                # It was widened since.
-                tag, marks = EVERYTHING, self._soft.get(EVERYTHING, (_Soft(0, 0, 0.0),))
-            # Of two marks the older holds it, if the newer was made since.
-            at = -1 if marks[0].local > batch.upto else 0
-            mark = marks[at]._replace(cluster=max(cluster, marks[at].cluster))
-            self._soft[tag] = (mark, *marks[1:]) if at == 0 else (*marks[:-1], mark)
+        for tag, at in batch.soft:
+            # What was widened since is held by the marks of everything.
+            if not self._tell(tag, at, batch.upto, cluster):
+                self._tell(EVERYTHING, at, batch.upto, cluster)
+
+    def _tell(self, tag: str, at: float, upto: int, cluster: int) -> bool:
+        """Note that the cluster knows what the marks of *tag* hold up to *upto*; False if that is nothing so early."""
+        newest, *older = self._soft.get(tag, (_Soft(0, 0, math.inf),))
+        if newest.local <= upto or not older:
+            newest = newest._replace(cluster=max(cluster, newest.cluster))
+        if newest.local > upto or newest.at > at:
+            # The newer was made since, or is of a later moment: the older holds it.
+            older = [mark._replace(cluster=max(cluster, mark.cluster)) for mark in older]
+        if tag in self._soft:
+            self._soft[tag] = (newest, *older)
+        return min(mark.at for mark in (newest, *older)) <= at
 
     # Purges made elsewhere
 
