@@ -9,10 +9,11 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
-from tests.unit.caching import cached
+from tests.unit.caching import cached, turns
 
 from asgi_resync import BreakerRule, Cache, CacheMiddleware, CacheRule, MemoryStore, Resync, Settings, Upstream
 from asgi_resync._asgi import Receive, Scope, Send
+from asgi_resync.breaker.rules import Policy
 from asgi_resync.cache import middleware
 from asgi_resync.events import CacheKey
 from asgi_resync.testing import Reply, ScriptedApp, request
@@ -129,3 +130,29 @@ async def test_a_store_that_cannot_look_harms_no_request(caplog: pytest.LogCaptu
 
     assert [b"ok", b"ok"] == [(await request(app, method)).body for method in ("GET", "PUT")]
     assert "store.near" in caplog.text
+
+
+@pytest.mark.parametrize("policy", ["critical", "best-effort"])
+async def test_after_an_outage_there_is_one_call_again(policy: Policy) -> None:
+    """What stood in, or was made without the upstream, does not say that the route cannot be cached."""
+    gate = asyncio.Event()
+    reply = Reply(headers={"cache-control": "max-age=60"}, body=b"plan", hold=gate)
+    app = ScriptedApp(reply)
+    resync = Resync(
+        upstreams=[Upstream("shop", fallback={})],
+        rules=[CacheRule("/x", ttl=60), BreakerRule("/x", upstreams=["shop"], policy=policy)],
+    )
+    wrapped, breaker = resync(app), resync.upstreams["shop"].breaker
+    breaker.force_open()
+    gate.set()
+    assert "shop" == (await request(wrapped, "GET", "/x")).header("resync-degraded")
+    gate.clear()
+    breaker.force_closed()
+    before = app.calls
+
+    tasks = [asyncio.create_task(request(wrapped, "GET", "/x")) for _ in range(20)]
+    await turns()
+    gate.set()
+
+    assert {b"plan"} == {answer.body for answer in await asyncio.gather(*tasks)}
+    assert 1 == app.calls - before

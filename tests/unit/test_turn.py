@@ -222,3 +222,21 @@ async def test_variants_are_claimed_apart() -> None:
     assert [b"de", b"fr"] == [answer.body for answer in await asyncio.gather(german, french)]
     assert 2 == app.calls
     assert 2 == len({key for key, _, _ in site.desk.asked})
+
+
+async def test_waiting_for_a_turn_is_no_age() -> None:
+    """The second process asks the app after the first has failed for long, and keeps what it gets (RFC 9111 §4.2.3)."""
+    gate = asyncio.Event()
+    app = ScriptedApp(Reply(status=503, hold=gate), Reply(headers={"cache-control": "max-age=10"}, body=b"plan"))
+    site = Site(app, RULE)
+    first = site.ask(0)
+    await app.until_called()
+    second = site.ask(1)
+    await turns()
+    site.clock.advance(20)
+    gate.set()
+    await asyncio.gather(*first, *second)
+    (third,) = await asyncio.gather(*site.ask(0))
+
+    assert (b"plan", "0") == (third.body, third.header("age"))
+    assert 2 == app.calls

@@ -204,7 +204,7 @@ class Exchange:
         )
         plan = judge(fields, call, has_authorization=self.asked.authorized, has_trailers=has_trailers)
         if isinstance(plan, NotStorable):
-            self._not_stored(plan.reason, status)
+            self._not_stored(plan.reason, status, is_degraded=bool(degraded_lines(headers)))
             if fields.has_own_target:
                 headers = without_own_target(headers)
             if terms is not None and (name := options.status_name(self.asked.key)) is not None:
@@ -393,8 +393,9 @@ class Exchange:
         if self._held is not None:
             await self._release(self._copy.fields.etag)
 
-    def _not_stored(self, reason: str, status: int) -> None:
-        self._outcome.not_stored(reason, status, is_marked=self._mark.terms is not None)
+    def _not_stored(self, reason: str, status: int, *, is_degraded: bool = False) -> None:
+        is_marked = self._mark.terms is not None
+        self._outcome.not_stored(reason, status, is_marked=is_marked, is_degraded=is_degraded)
 
     async def _forward(self, message: Message) -> None:
         await self.delivery.send(message, copying=self.phase == "copying")

@@ -88,16 +88,19 @@ class Outcome:
         if self._flight is not None:
             self._flight.land(entry, is_fallback=True)
 
-    def not_stored(self, reason: str, status: int, *, is_marked: bool) -> None:
-        """The response, with *status*, is not kept for *reason*; *is_marked*: its handler has terms of its own."""
+    def not_stored(self, reason: str, status: int, *, is_marked: bool, is_degraded: bool = False) -> None:
+        """The response, with *status*, is not kept for *reason*.
+
+        *is_marked*: its handler has terms of its own; *is_degraded*: it was made for want of an upstream.
+        """
         if status >= 500 or reason == "incomplete":
             # A failure is no reason to let everybody at the app at once.
             self.fail()
         else:
             self.turn_back()
             # A marked handler is asked anew each time: only running it shows its terms. And a layer that refuses a
-            # request, to limit rates perhaps, does not speak for the handler behind it.
-            if reason in LASTING and not is_marked and (reason != "no-lifetime" or status < 400):
+            # request, to limit rates perhaps, does not speak for the handler behind it; nor does an outage.
+            if reason in LASTING and not is_marked and not is_degraded and (reason != "no-lifetime" or status < 400):
                 self._cache.remember_pass(self._key, self._cache.clock())
         self.discarded(reason)
 

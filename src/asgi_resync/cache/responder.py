@@ -229,12 +229,10 @@ class Responder:
         relief: Flight[StoredResponse] | None = None,
         background: bool = False,
     ) -> Exchange:
-        authorized = b"authorization" in self._special
-        asked = Asked.now(self._cache, self._key, self._headers, authorized=authorized, unkeyed=self._unkeyed)
         return Exchange(
             self._cache,
             self._rule,
-            asked,
+            self._asked(),
             method=self._method,
             client=None if background else self._send,
             reply=None if background else self._reply,
@@ -246,6 +244,10 @@ class Responder:
             forward=self._forward,
             conditional=self._conditional and not background,
         )
+
+    def _asked(self) -> Asked:
+        authorized = b"authorization" in self._special
+        return Asked.now(self._cache, self._key, self._headers, authorized=authorized, unkeyed=self._unkeyed)
 
     async def _ask(self, exchange: Exchange, receive: Receive, scope: Scope | None = None) -> None:
         # What lately proved uncacheable is asked as the client asks, and so is what no rule names.
@@ -384,6 +386,8 @@ class Responder:
             if exchange.delivery.client is not None:
                 await self._replies.collapsed(turn, self._forward, self._cache.clock())
             return
+        # The app is asked now: what was waited for its turn is no age of its answer.
+        exchange.asked = self._asked()
         if turn is None:
             await self._ask(exchange, receive)
             return
