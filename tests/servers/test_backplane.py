@@ -147,6 +147,30 @@ async def test_a_lost_message_costs_a_look(start: Start) -> None:
     await one.until(lambda: one.ledger.standing(one.memory[KEY]) == "purged")
 
 
+async def test_who_was_cut_off_hears_what_was_dropped_meanwhile(start: Start) -> None:
+    """Also what was under way there is not kept."""
+    one, two = await start("one"), await start("two", patience=0.02)
+    await fill(one, two)
+    await one.cut()
+    call = one.ask(KEY, body=b"old")
+    await two.backplane.purge(keys=[KEY])
+    await one.mend()
+    await one.finish(call)
+
+    assert [None, None] == [await node.read(KEY) for node in (one, two)]
+
+
+async def test_a_purge_of_its_own_hides_none_that_it_missed(start: Start) -> None:
+    """It has not seen what came before it."""
+    one, two = await start("one"), await start("two", patience=0.02)
+    await fill(one, two)
+    one.link.is_deaf = True
+    await two.backplane.purge(["a"])
+    await one.backplane.purge(["b"])
+    await one.look()
+    await one.until(lambda: one.ledger.standing(one.memory[KEY]) == "purged")
+
+
 async def test_after_a_gap_the_next_message_makes_a_process_look(start: Start) -> None:
     """A message says which change came before it."""
     one, two = await start("one"), await start("two", patience=0.02)
