@@ -16,7 +16,7 @@ from asgi_resync._asgi import Receive, Scope, Send
 from asgi_resync.breaker.rules import Policy
 from asgi_resync.cache import middleware
 from asgi_resync.events import CacheKey
-from asgi_resync.testing import Reply, ScriptedApp, request
+from asgi_resync.testing import ManualClock, Reply, ScriptedApp, request
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
@@ -156,3 +156,38 @@ async def test_after_an_outage_there_is_one_call_again(policy: Policy) -> None:
 
     assert {b"plan"} == {answer.body for answer in await asyncio.gather(*tasks)}
     assert 1 == app.calls - before
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_a_degraded_answer_takes_nothing_from_what_is_stored(method: str) -> None:
+    """Neither a 304 nor an answer to HEAD: what is stale must be there for the case of an error."""
+    lines = {"cache-control": "max-age=10", "etag": '"a"'}
+    confirms = Reply(status=304, headers=lines) if method == "GET" else Reply(headers=lines)
+    app = ScriptedApp(Reply(headers=lines, body=b"plan"), confirms, Reply(status=500))
+    clock = ManualClock()
+    resync = Resync(
+        upstreams=[Upstream("shop")],
+        rules=[CacheRule("/x", stale_if_error=100), BreakerRule("/x", upstreams=["shop"], policy="best-effort")],
+        clock=clock,
+    )
+    wrapped = resync(app)
+    await request(wrapped, "GET", "/x")
+    clock.advance(20)
+    resync.upstreams["shop"].breaker.force_open()
+
+    answers = [await request(wrapped, name, "/x") for name in (method, "GET")]
+
+    assert [(200, "shop"), (200, "shop")] == [(answer.status, answer.header("resync-degraded")) for answer in answers]
+    assert b"plan" == answers[1].body
+    assert 3 == app.calls
+
+
+async def test_a_root_path_ends_where_a_segment_does() -> None:
+    """Below the root `/api`, `/apiv2` is a path of its own, as in Starlette."""
+    app = ScriptedApp()
+    site = cached(app, CacheRule("/apiv2/items", ttl=60))
+
+    for _ in range(2):
+        await site.get("/apiv2/items", root_path="/api")
+
+    assert 1 == app.calls

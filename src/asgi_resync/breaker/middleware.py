@@ -112,7 +112,7 @@ class BreakerMiddleware:
                 return self._by_path[method, path]
             except KeyError:
                 pass
-        route = path[len(root) :] if root and path.startswith(root) else path
+        route = path[len(root) :] if root and (path == root or path.startswith(root + "/")) else path
         rule = next((rule for rule in self.rules if rule.matches(route, method)), None)
         if not root and len(path) + len(method) <= LONGEST_PATH:
             if len(self._by_path) >= MAX_PATHS:

@@ -326,6 +326,10 @@ class Exchange:
             # What the app said to a body that no key knows counts for this client alone.
             self._not_stored("request-body", alike[0].status)
             return freshened(alike[0], headers, call)[0]
+        if degraded_lines(headers):
+            # What was made for want of an upstream is not to be kept, and takes nothing from what is.
+            self._not_stored("no-store", alike[0].status, is_degraded=True)
+            return freshened(alike[0], headers, call)[0]
         variant, moment, authorized = self._variant, asked.moment, asked.authorized
         entry, fields, plan = await renew(
             self.cache, asked.key, alike, headers, call, variant=variant, moment=moment, authorized=authorized

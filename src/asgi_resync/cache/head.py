@@ -7,6 +7,7 @@ from ..events import CacheKey
 from .build import Call, freshened
 from .cache import Cache
 from .entry import StoredResponse
+from .opening import degraded_lines
 from .policy.storability import Storable, storability
 from .policy.validation import describes
 from .rules import NO_TERMS, Terms
@@ -34,7 +35,8 @@ def watch_head(
                 response_time=cache.clock(),
             )
             try:
-                if not cache.dropped_since(key, moment):
+                # What was made for want of an upstream says nothing of what is stored.
+                if not degraded_lines(headers) and not cache.dropped_since(key, moment):
                     await _update(cache, key, entry, headers, call, moment=moment, authorized=authorized)
             except Exception as error:
                 cache.failed("head", error)

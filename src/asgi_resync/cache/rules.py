@@ -205,7 +205,8 @@ def _is_named(name: str, pattern: str) -> bool:
 
 def route_path(path: str, root: str) -> str:
     """Return *path* as patterns are written: without the *root* under which the app is mounted."""
-    return path[len(root) :] if root and path.startswith(root) else path
+    # As Starlette has it: a root ends where a segment does.
+    return path[len(root) :] if root and (path == root or path.startswith(root + "/")) else path
 
 
 def url_in_key(url: str, rules: Iterable[CacheRule], root: str = "") -> str:
