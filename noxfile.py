@@ -188,6 +188,15 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session(python=OLDEST, requires=["build"])
+def chaos(session: nox.Session) -> None:
+    """Maltreat Redis under load for five seconds in each way, and look deep for purges that are undone."""
+    _install_wheel(session, "test")
+    environ = {"RESYNC_CHAOS": "long", "HYPOTHESIS_PROFILE": "deep"}
+    session.run("pytest", "-v", "tests/chaos", *session.posargs, env=environ)
+    session.run("pytest", "-v", "--timeout=1800", "tests/servers/test_two_nodes.py", *session.posargs, env=environ)
+
+
+@nox.session(python=OLDEST, requires=["build"])
 def differential(session: nox.Session) -> None:
     """Compare with nginx and Varnish before one scripted origin; both must be installed (Debian packages)."""
     _install_wheel(session, "test")

@@ -28,7 +28,10 @@ def build(origin: Origin) -> object:
     """Return the wrapped app."""
     told: list[str] = []
     resync = Resync.from_env(
-        rules=[CacheRule("/page/{name}", ttl=300, stale_if_error=300, tags=["pages"])],
+        rules=[
+            CacheRule("/page/{name}", ttl=300, stale_if_error=300, tags=["pages"]),
+            CacheRule("/slow/{name}", ttl=300, query="ignore"),
+        ],
         on_event=lambda event: told.append(type(event).__name__),
     )
 
@@ -37,6 +40,13 @@ def build(origin: Origin) -> object:
         origin.called(request.url.path)
         await asyncio.sleep(DELAY)
         return PlainTextResponse(truth)
+
+    async def slow(request: Request) -> Response:
+        """Hang, unless the query says that it should not; both are one page, as the rule drops the query."""
+        origin.called(request.url.path)
+        if not request.url.query:
+            await asyncio.sleep(60)
+        return PlainTextResponse(origin.truth)
 
     async def change(request: Request) -> Response:
         """Answer 204, which invalidates the page (RFC 9111 §4.4)."""
@@ -54,6 +64,7 @@ def build(origin: Origin) -> object:
     app = Starlette(
         routes=[
             Route("/page/{name}", page),
+            Route("/slow/{name}", slow),
             Route("/page/{name}", change, methods=["POST"]),
             Route("/purge", purge, methods=["POST"]),
             Route("/events", events),

@@ -12,9 +12,13 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx2
 from tests.chaos.origin import Origin
+
+CLIENT: dict[str, Any] = {"timeout": 30, "headers": {"host": "site.test"}}
+"""What every client has: one host, since it is a part of the key, and workers listen on ports of their own."""
 
 
 @dataclass(slots=True)
@@ -53,6 +57,8 @@ def workers(folder: Path, environ: dict[str, str], count: int = 2) -> Iterator[l
             worker.process.terminate()
         for worker in found:
             worker.process.wait(20)
+            if worker.process.stdout is not None:
+                worker.process.stdout.close()
 
 
 @dataclass(slots=True)
@@ -63,6 +69,7 @@ class Met:
     failed: list[str] = field(default_factory=list)
     slowest: float = 0.0
     latencies: list[float] = field(default_factory=list)
+    slow: list[str] = field(default_factory=list)
     stale: list[str] = field(default_factory=list)
     """Pages served after a purge of what they held was said to be delivered."""
 
@@ -83,7 +90,7 @@ class Load:
     async def running(self, readers: int = 4, *, purge_every: float | None = None) -> AsyncIterator[Met]:
         """Load the workers until the end of the block."""
         stop = asyncio.Event()
-        async with httpx2.AsyncClient(timeout=30) as client:
+        async with httpx2.AsyncClient(**CLIENT) as client:
             tasks = [asyncio.create_task(self._read(client, stop, number)) for number in range(readers)]
             if purge_every is not None:
                 tasks.append(asyncio.create_task(self._purge_often(client, stop, purge_every)))
@@ -111,6 +118,8 @@ class Load:
             self.met.requests += 1
             self.met.latencies.append(took)
             self.met.slowest = max(self.met.slowest, took)
+            if took > 0.5:
+                self.met.slow.append(f"{path} {took:.2f} s: {answer.headers.get('cache-status')}")
             if answer.status_code != 200:
                 self.met.failed.append(f"{path}: {answer.status_code} {answer.text[:100]}")
             elif int(answer.text) < floor:
@@ -125,6 +134,17 @@ class Load:
                     await stop.wait()
             except TimeoutError:
                 pass
+
+    async def until_delivered(self) -> str:
+        """Purge until that reaches everybody, for 20 s at most; return how far the last purge got."""
+        self._number = int(self.origin.truth)
+        state = "none"
+        async with httpx2.AsyncClient(**CLIENT) as client:
+            for _ in range(200):
+                if (state := await self.purge(client)) == "delivered":
+                    break
+                await asyncio.sleep(0.1)
+        return state
 
     async def purge(self, client: httpx2.AsyncClient) -> str:
         """Make something else true, purge what was, and return how far the purge got."""

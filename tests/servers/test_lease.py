@@ -11,12 +11,14 @@ import anyio.lowlevel
 import pytest
 from redis.exceptions import ResponseError
 from tests.servers.cluster import Cluster
+from tests.servers.proxy import Proxy
 from tests.servers.server import Server
 
 from asgi_resync.cache.l2.lease import Leases
 from asgi_resync.cache.l2.link import RedisLink
 from asgi_resync.cache.l2.messages import LeaseEnded, decode_message, encode_message
 from asgi_resync.cache.l2.names import Names, digest_of, key_bytes
+from asgi_resync.cache.l2.ports import Unreachable
 from asgi_resync.events import CacheKey
 
 KEY: CacheKey = ("http", b"example.com", b"/plan", "/plan", b"")
@@ -183,6 +185,41 @@ async def test_without_redis_everybody_calls(own_server: Server) -> None:
     own_server.kill()
 
     assert await leases.claim(KEY, None, is_absent=True) is not None
+    await link.aclose()
+
+
+async def test_a_lease_is_given_back_though_redis_was_away_for_a_moment(server: Server, proxy: Proxy) -> None:
+    """Those who wait do not wait for it to expire because its end fell into an outage."""
+    link = RedisLink(proxy.url, deadline=0.2)
+    leases = Leases(link, NAMES, origin="p", seconds=30, encode=encode_message, written=_written, rng=lambda: 0.0)
+    held = await leases.claim(KEY, None, is_absent=True)
+    assert held is not None
+    proxy.drop()
+    proxy.faults.is_refusing = True
+    held.end(is_stored=True)
+    with pytest.raises(Unreachable):
+        await link.get("any")
+    assert server.execute("GET", _lease(server)).startswith(b"p:")
+    proxy.heal()
+    await _until(lambda: server.execute("KEYS", "resync:l:*") == [])
+
+    await leases.aclose()
+    await link.aclose()
+
+
+async def test_a_lease_that_is_granted_late_keeps_nobody_waiting(server: Server, proxy: Proxy) -> None:
+    """What was sent to a Redis that froze is carried out when it thaws, for somebody who has gone ahead meanwhile."""
+    link = RedisLink(proxy.url, deadline=0.2)
+    leases = Leases(link, NAMES, origin="p", seconds=30, encode=encode_message, written=_written, rng=lambda: 0.0)
+    await link.get("any")
+    proxy.blackhole()
+    alone = await leases.claim(KEY, None, is_absent=True)
+    assert alone is not None
+    proxy.heal()
+    await _until(lambda: not leases._ending)
+
+    assert [] == server.execute("KEYS", "resync:l:*")
+    await leases.aclose()
     await link.aclose()
 
 

@@ -88,7 +88,7 @@ class CacheSettings(Room, frozen=True, kw_only=True):
             low=0.1,
             high=_HOUR,
         ),
-    ] = 10.0
+    ] = 5.0
     max_body: Annotated[
         int,
         setting(

@@ -91,6 +91,8 @@ class Backplane:
         on_event: Listener | None = None,
     ) -> None:
         self.node = node
+        self.on_answer: Callable[[float], None] | None = None
+        """What to call with the seconds that each look at the journal took."""
         self.is_live = False
         """Whether every purge is heard."""
         self._link = link
@@ -306,6 +308,8 @@ class Backplane:
         sent = self._monotonic()
         changes = await self._journal.look(self._ledger.seen)
         self._looked_at = sent
+        if self.on_answer is not None:
+            self.on_answer(self._monotonic() - sent)
         if changes.is_other:
             self._forgot_from = 1
         elif changes.was_forgotten and self._forgot_from is None:

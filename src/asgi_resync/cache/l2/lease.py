@@ -7,6 +7,7 @@ enough calls the app itself, and without Redis everybody does. Only the holder o
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from itertools import count
 
@@ -16,8 +17,16 @@ from .messages import LeaseEnded, Message
 from .names import Names, digest_of, key_bytes
 from .ports import Link, Script, Unreachable
 
+RETRY = 0.25
+"""Seconds, about, between attempts to give back a lease to a Redis that is away."""
+AGAIN = (0.1, 0.4, 1.0)
+"""Pauses in seconds after which a lease is given back again that may be granted late: what was sent to a Redis that
+froze, or is held up on its way, is carried out when it thaws."""
 SOONEST = 0.005
 """Seconds between two looks at a lease that should have expired: clocks need not agree about the millisecond."""
+LONGEST = 0.1
+"""Seconds between two looks at a lease that is waited for: whoever is told of its end by nobody, since Redis froze or
+the message was lost, notices within that time."""
 
 # Returns 0 for a lease granted, -1 if there is a record where there was none, else the milliseconds that the lease of
 # another has left. That somebody waits is noted behind the token, so that a lease nobody asks for ends without a word.
@@ -68,6 +77,7 @@ class Leases:
         encode: Callable[[Message], bytes],
         written: Callable[[CacheKey], Awaitable[None]],
         is_well: Callable[[], bool] = lambda: True,
+        rng: Callable[[], float] = random.random,
     ) -> None:
         self._link = link
         self._names = names
@@ -76,9 +86,13 @@ class Leases:
         self._encode = encode
         self._written = written
         self._is_well = is_well
+        self._rng = rng
         self._numbers = count()
         self._waiting: dict[CacheKey, set[asyncio.Future[None]]] = {}
         self._ending: set[asyncio.Task[None]] = set()
+        self._is_closing = False
+        self._repeating: set[asyncio.Task[None]] = set()
+        """Those of them that have given it back once."""
 
     def rename(self, origin: str) -> None:
         """Be known as *origin* from now on: after a fork."""
@@ -103,11 +117,13 @@ class Leases:
                 arguments = (token, max(1, round(self._seconds * 1000)), int(is_absent))
                 try:
                     left = await self._link.script(CLAIM, (lease, record), arguments)
-                except Unreachable:
+                except Unreachable as error:
+                    if error.cause != "open":
+                        # It may have been granted all the same, or may be yet.
+                        self._give_back(key, raw, token, is_stored=False, again=AGAIN)
                     return _NOTHING
                 except asyncio.CancelledError:
-                    # It may have been granted all the same.
-                    self._give_back(key, raw, token, is_stored=False)
+                    self._give_back(key, raw, token, is_stored=False, again=AGAIN)
                     raise
                 if left == 0:
                     return _Lease(self, key, raw, token)
@@ -117,9 +133,7 @@ class Leases:
                 if patient <= 0:
                     return None if patience == 0 else _NOTHING
                 remaining = max(SOONEST, left / 1000 if isinstance(left, int) else 0.0)
-                if not await _done(ended, min(patient, remaining)) and patient < remaining:
-                    return _NOTHING
-                if ended.done():
+                if await _done(ended, min(patient, remaining, LONGEST)):
                     return None
         finally:
             waiting = self._waiting[key]
@@ -134,24 +148,48 @@ class Leases:
                 ended.get_loop().call_soon_threadsafe(_wake, ended)
 
     async def aclose(self) -> None:
-        """Wait for the leases of this loop that are being given back."""
+        """Wait a second at most for the leases of this loop that are being given back; the rest expire."""
         loop = asyncio.get_running_loop()
         if mine := {task for task in self._ending if task.get_loop() is loop}:
-            await asyncio.wait(mine)
+            self._is_closing = True
+            for task in mine & self._repeating:
+                task.cancel()
+            _, late = await asyncio.wait(mine, timeout=1.0)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late)
+            self._is_closing = False
 
-    def _give_back(self, key: CacheKey, raw: bytes, token: str, *, is_stored: bool) -> None:
-        task = asyncio.get_running_loop().create_task(self._end(key, raw, token, is_stored=is_stored))
+    def _give_back(
+        self, key: CacheKey, raw: bytes, token: str, *, is_stored: bool, again: tuple[float, ...] = ()
+    ) -> None:
+        task = asyncio.get_running_loop().create_task(self._end(key, raw, token, is_stored=is_stored, again=again))
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
+        task.add_done_callback(self._repeating.discard)
 
-    async def _end(self, key: CacheKey, raw: bytes, token: str, *, is_stored: bool) -> None:
+    async def _end(self, key: CacheKey, raw: bytes, token: str, *, is_stored: bool, again: tuple[float, ...]) -> None:
         if is_stored:
             await self._written(key)
         message = self._encode(LeaseEnded(origin=self._origin, key=raw, token=token, is_stored=is_stored))
-        try:
-            await self._link.script(END, (self._names.lease(digest_of(raw)),), (token, self._names.channel, message))
-        except Unreachable:
-            pass  # It expires.
+        name, arguments = self._names.lease(digest_of(raw)), (token, self._names.channel, message)
+        loop = asyncio.get_running_loop()
+        # It expires by itself, but that may be long for those who wait: a Redis that was away for a moment is told yet.
+        until = loop.time() + self._seconds
+        task = asyncio.current_task()
+        assert task is not None
+        while loop.time() < until:
+            try:
+                await self._link.script(END, (name,), arguments)
+            except Unreachable:
+                await asyncio.sleep(RETRY * (0.5 + self._rng()))
+                continue
+            if not again or self._is_closing:
+                return
+            self._repeating.add(task)
+            await asyncio.sleep(again[0])
+            again = again[1:]
 
 
 class _Lease:

@@ -26,6 +26,8 @@ from .store import RedisStore
 _tiers: WeakSet[SecondTier] = WeakSet()
 """All there are in this process, so that a forked one can take names of its own."""
 
+QUICK_ANSWERS = 2
+"""So many answers in time, a second apart, show that Redis is no longer too slow."""
 CONTROL_DEADLINE = 1.0
 """Seconds for a call of the backplane: no request waits for it, and a Redis that is merely slow is not lost."""
 
@@ -102,6 +104,9 @@ class SecondTier:
         self.cache = Cache(self._store, ledger=ledger, options=options, clock=clock, on_event=on_event)
         self.cache.claims = self._leases
         self.cache.plane = self.plane
+        self.plane.on_answer = self._answered
+        self._deadline = deadline
+        self._quick = 0
         self._far = far
         self._task: asyncio.Task[None] | None = None
         _tiers.add(self)
@@ -148,6 +153,15 @@ class SecondTier:
 
     def _is_live(self) -> bool:
         return self.plane.is_live
+
+    def _answered(self, delay: float) -> None:
+        """Let requests ask Redis again if it was too slow for them, and now answers the backplane in time."""
+        if self._pulse.is_well:
+            return
+        self._quick = self._quick + 1 if delay <= self._deadline else 0
+        if self._quick >= QUICK_ANSWERS and self._on_live is not None:
+            self._quick = 0
+            self._on_live()
 
     def _told(self, event: Event) -> None:
         if isinstance(event, BackplaneCaughtUp) and self._on_live is not None:
