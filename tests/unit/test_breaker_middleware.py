@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.unit.caching import turns
 
 from asgi_resync import BreakerMiddleware, BreakerRule, CacheRule, Fallback, Resync, RuleError, Settings, Upstream
 from asgi_resync._asgi import ASGIApp, Receive, Scope, Send
@@ -523,3 +524,24 @@ async def test_a_breaker_rule_says_otherwise_than_the_cache_rule() -> None:
     answers = [(await request(wrapped, path="/plan")).body for _ in range(2)]
 
     assert [b"a", b"b"] == answers
+
+
+async def test_those_who_waited_with_it_are_told_that_a_stale_answer_is_degraded() -> None:
+    """All who get what stands in for a failed call learn why, not only the one that made it."""
+    gate = asyncio.Event()
+
+    async def tripping(scope: Scope, receive: Receive, send: Send) -> None:
+        await gate.wait()
+        resync.upstreams["tws"].breaker.force_open()
+        raise resync.upstreams["tws"].breaker.refusal()
+
+    resync, wrapped, clock, app = await outage(None, Reply(body=b"fresh"), tripping)
+    resync.upstreams["tws"].breaker.reset()
+    clock.advance(60)
+    asking = [asyncio.create_task(request(wrapped, path="/plan")) for _ in range(3)]
+    await app.until_called(2)
+    await turns()
+    gate.set()
+    answers = await asyncio.gather(*asking)
+
+    assert [(b"fresh", "tws")] * 3 == [(answer.body, answer.header("resync-degraded")) for answer in answers]

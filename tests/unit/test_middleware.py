@@ -146,6 +146,17 @@ async def test_a_rule_matches_below_the_mount_point() -> None:
     assert 1 == app.calls
 
 
+async def test_a_rule_remembered_for_a_path_is_not_that_of_a_mount() -> None:
+    """One middleware may serve the same full path with a root path and without."""
+    app = ScriptedApp(Reply(body=b"x"))
+    site = cached(app, CacheRule("/plan", ttl=60))
+    await site.get("/api/plan")
+    await site.get("/api/plan", root_path="/api")
+    await site.get("/api/plan", root_path="/api")
+
+    assert 2 == app.calls
+
+
 async def test_apps_mounted_at_two_places_answer_each_for_itself() -> None:
     """Also where the framework strips the mount point from path and raw path alike."""
     app = ScriptedApp(Reply(body=b"one"), Reply(body=b"two"))

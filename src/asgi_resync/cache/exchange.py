@@ -347,7 +347,7 @@ class Exchange:
         assert entry is not None
         self.phase = "muted"
         self._held = None
-        self._outcome.fall_back(entry, cause)
+        self._outcome.fall_back(entry, cause, own or [])
         if self._reply is not None:
             await self._reply(entry, "if-error", own or [])
 

@@ -30,7 +30,7 @@ class Flight(Generic[T]):
 
     __slots__ = (
         "_began", "_gone", "_waiters", "attempt", "followers", "is_fallback", "is_promised", "is_sending", "is_timely",
-        "loop", "on_deserted", "on_over", "result", "state", "terms",
+        "loop", "on_deserted", "on_over", "remark", "result", "state", "terms",
     )  # fmt: skip
 
     def __init__(self, loop: asyncio.AbstractEventLoop, attempt: int = 1) -> None:
@@ -39,6 +39,7 @@ class Flight(Generic[T]):
         self.state: State = "aloft"
         self.terms: object = None
         self.result: T | None = None
+        self.remark: object = None
         self.is_fallback = False
         """True if the result is what was kept for the case of an error, which has come."""
         self.followers = 0
@@ -109,10 +110,11 @@ class Flight(Generic[T]):
             self.terms = terms
             self._become("decided")
 
-    def land(self, result: T, *, is_fallback: bool = False) -> None:
-        """Give *result* to those who wait."""
+    def land(self, result: T, *, is_fallback: bool = False, remark: object = None) -> None:
+        """Give *result* to those who wait, with a *remark* for all of them."""
         if not self.is_over:
             self.result = result
+            self.remark = remark
             self.is_fallback = is_fallback
             self._become("landed")
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from .._asgi import RawHeaders
 from .entry import StoredResponse
 from .flight import Flight, FlightKey
 
@@ -20,13 +21,14 @@ Missed: TypeAlias = Literal["alone", "failed", "stalled", "late"]
 class Brought:
     """What a flight brought. *asked_first*: this request was there before the app began to answer.
 
-    *is_timely*, *is_fallback*: as of the `Flight`.
+    *is_timely*, *is_fallback*: as of the `Flight`. *own*: the lines that a fallback is told with.
     """
 
     entry: StoredResponse
     asked_first: bool = False
     is_timely: bool = False
     is_fallback: bool = False
+    own: RawHeaders | None = None
 
 
 async def follow(
@@ -68,7 +70,13 @@ async def follow(
     # What a 304 or an error brought was chosen for the leader, by whichever fields it varies on.
     if variant(result.vary) != result.variant:
         return "alone"
-    return Brought(entry=result, asked_first=asked_first, is_timely=flight.is_timely, is_fallback=flight.is_fallback)
+    return Brought(
+        entry=result,
+        asked_first=asked_first,
+        is_timely=flight.is_timely,
+        is_fallback=flight.is_fallback,
+        own=flight.remark if isinstance(flight.remark, list) else None,
+    )
 
 
 async def _progress(flight: Flight[StoredResponse]) -> bool:

@@ -188,6 +188,9 @@ class CacheMiddleware:
         return None
 
     def _rule_of(self, scope: Scope, path: str) -> CacheRule | None:
+        if scope.get("root_path"):
+            # What is remembered is for paths as they stand, without one that a mount has put before them.
+            return self._rule_for(scope, "GET")
         try:
             return self._by_path[path]
         except KeyError:

@@ -4,6 +4,7 @@ the listener. It decides nothing and sends nothing.
 
 from __future__ import annotations
 
+from .._asgi import RawHeaders
 from ..events import CacheKey, NotStored, Refreshed, RefreshFailed, Stored
 from .cache import Cache
 from .entry import StoredResponse
@@ -81,12 +82,12 @@ class Outcome:
         if self._flight is not None:
             self._flight.fail()
 
-    def fall_back(self, entry: StoredResponse, cause: str) -> None:
-        """The app failed for *cause*, and *entry* answers in its place."""
+    def fall_back(self, entry: StoredResponse, cause: str, own: RawHeaders) -> None:
+        """The app failed for *cause*, and *entry* answers in its place, with the lines of *own*."""
         if self._cache.emit is not None:
             self._cache.emit(RefreshFailed(key=self._key, route=entry.route, cause=cause))
         if self._flight is not None:
-            self._flight.land(entry, is_fallback=True)
+            self._flight.land(entry, is_fallback=True, remark=own)
 
     def not_stored(self, reason: str, status: int, *, is_marked: bool, is_degraded: bool = False) -> None:
         """The response, with *status*, is not kept for *reason*.

@@ -330,7 +330,7 @@ class Responder:
         if brought.is_fallback:
             if not self._may_fall_back(entry):
                 return "alone"
-            await self._replies.stale(entry, "if-error", now)
+            await self._replies.stale(entry, "if-error", now, brought.own)
             return "answered"
         standing = self._cache.ledger.standing(entry)
         if standing != "good" and entry.epoch < self._epoch:
