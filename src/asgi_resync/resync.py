@@ -8,7 +8,7 @@ import difflib
 import inspect
 import logging
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from .breaker.middleware import BreakerMiddleware
 from .breaker.rules import BreakerRule
 from .breaker.state import State
 from .cache.cache import Cache
+from .cache.callables import Decorator, terms_of
 from .cache.memory import MemoryStore
 from .cache.middleware import CacheMiddleware
 from .cache.options import CacheOptions
@@ -228,6 +229,33 @@ class Resync:
         upstreams = () if upstream is None else (upstream,)
         keyed = urls if isinstance(urls, str) else [self._keyed(url) for url in urls]
         return await self.cache.purge(tags=tags, urls=keyed, upstreams=upstreams, everything=everything, soft=soft)
+
+    def cached(
+        self,
+        key: str | None = None,
+        *,
+        ttl: float,
+        type: object = None,
+        tags: Sequence[str] = (),
+        upstreams: Sequence[str] = (),
+        stale_while_revalidate: float = 0.0,
+        stale_if_error: float = 0.0,
+    ) -> Decorator:
+        """Keep what a function returns: `@resync.cached("jobs:{status}", ttl=10, tags=["plan"])`.
+
+        *key* names the parameters that count, between braces; without it all do, but for `self` and `cls`. Arguments
+        that count are None, texts, bytes, numbers, dates, UUIDs, members of enums, and lists and tuples of these.
+        *tags* may name parameters too. *type* is what is returned, by default what the function's annotation says.
+        For the rest see `Cache.get_or_set`. A function that is not async becomes so, and runs in a thread.
+
+        Raises RuleError for a template that does not fit the function, and when it is called, for an argument that has
+        no stable text.
+        """
+        for name in upstreams:
+            if name not in self.upstreams:
+                raise RuleError("upstreams", name, f"add Upstream({name!r}) to upstreams")
+        terms = terms_of(ttl, tags, upstreams, stale_while_revalidate, stale_if_error)
+        return self.cache.values.cached(key, terms, type)
 
     def _keyed(self, url: str) -> str:
         try:

@@ -212,6 +212,33 @@ async def test_a_forked_process_has_a_name_of_its_own(server: Server) -> None:
     assert tier.plane.node == tier._leases._origin == tier._far._origin
 
 
+async def test_values_of_functions_are_shared_too(server: Server) -> None:
+    """One call in all processes, found by the other, and purged everywhere."""
+    calls = 0
+    gate = asyncio.Event()
+
+    async def jobs() -> list[str]:
+        nonlocal calls
+        calls += 1
+        await gate.wait()
+        return [f"JOB{calls}"]
+
+    async with nodes(ScriptedApp(), server.url) as found:
+        caches = [node.resync.cache for node in found]
+        asking = [
+            asyncio.create_task(cache.get_or_set("jobs", jobs, ttl=60, type=list[str], tags=["plan"]))
+            for cache in caches
+            for _ in range(20)
+        ]
+        await _until_awaited(server)
+        gate.set()
+        assert [["JOB1"]] * 40 == await asyncio.gather(*asking)
+        delivery = await found[0].resync.purge(tags=["plan"])
+
+        assert "delivered" == delivery.state
+        assert ["JOB2"] == await caches[1].get_or_set("jobs", jobs, ttl=60, type=list[str], tags=["plan"])
+
+
 def test_a_url_that_cannot_be_used_is_refused_by_name() -> None:
     """When the Resync is made, and not when the first request comes."""
     with pytest.raises(SettingsError, match="RESYNC_REDIS_URL"):

@@ -158,6 +158,18 @@ async def life(resync: Resync) -> None:
     delivery: Delivery = await resync.purge(tags=["plan"], urls=["http://example.com/"], upstream="tws", soft=True)
     await resync.purge(everything=True)
     assert_type(delivery.unconfirmed, int)
+
+    @resync.cached("jobs:{status}", ttl=10, tags=["plan"], upstreams=["tws"])
+    async def jobs(status: str) -> list[str]:
+        return [status]
+
+    @resync.cached(ttl=10)
+    def count(status: str) -> int:
+        return len(status)
+
+    assert_type(await jobs("READY"), list[str])
+    assert_type(await count(status="READY"), int)
+    assert_type(await resync.cache.get_or_set("n", lambda: 1, ttl=10, type=int), int)
     await resync.stop()
 
 

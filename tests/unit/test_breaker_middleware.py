@@ -458,7 +458,7 @@ def test_what_cannot_work_is_refused_at_once(make: Callable[[], object], argumen
 # Around it, the cache
 
 
-async def outage(fallback: object, *replies: Reply) -> tuple[Resync, ASGIApp, ManualClock, ScriptedApp]:
+async def outage(fallback: object, *replies: Reply | ASGIApp) -> tuple[Resync, ASGIApp, ManualClock, ScriptedApp]:
     """Return an app behind all of it, that has answered once and whose upstream is open."""
     clock = ManualClock()
     app = ScriptedApp(*replies)

@@ -6,8 +6,8 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from .._asgi import Clock
 from ..errors import RuleError
@@ -24,6 +24,11 @@ from .store import Record, Store, Variants
 from .tags import EVERYTHING, PurgeLedger
 from .tiered import TieredStore
 from .undelivered import Delivery
+
+if TYPE_CHECKING:
+    from .callables import Values
+
+T = TypeVar("T")
 
 _log = logging.getLogger("asgi_resync")
 
@@ -66,6 +71,7 @@ class Cache:
         self.passing: dict[int, float] = {}
         self.claims: Claims | None = None
         """Where turns are taken with other processes before the app is called; None where there are no others."""
+        self._values: Values | None = None
         self.plane: Plane | None = None
         """Where other processes are told what is purged and dropped; None where there are none."""
         self.on_first_look: Callable[[], None] | None = None
@@ -142,6 +148,69 @@ class Cache:
             self._forget(key)
             await self._delete(key)
         return Delivery(state="local")
+
+    @property
+    def values(self) -> Values:
+        """Values of functions, kept here beside responses."""
+        if self._values is None:
+            from .callables import Values  # which knows the cache, so not at the top
+
+            self._values = Values(self)
+        return self._values
+
+    @overload
+    async def get_or_set(
+        self,
+        key: str,
+        factory: Callable[[], Awaitable[T]],
+        *,
+        ttl: float,
+        type: object = ...,
+        tags: Sequence[str] = ...,
+        upstreams: Sequence[str] = ...,
+        stale_while_revalidate: float = ...,
+        stale_if_error: float = ...,
+    ) -> T: ...
+    @overload
+    async def get_or_set(
+        self,
+        key: str,
+        factory: Callable[[], T],
+        *,
+        ttl: float,
+        type: object = ...,
+        tags: Sequence[str] = ...,
+        upstreams: Sequence[str] = ...,
+        stale_while_revalidate: float = ...,
+        stale_if_error: float = ...,
+    ) -> T: ...
+    async def get_or_set(
+        self,
+        key: str,
+        factory: Callable[[], object],
+        *,
+        ttl: float,
+        type: object = Any,
+        tags: Sequence[str] = (),
+        upstreams: Sequence[str] = (),
+        stale_while_revalidate: float = 0.0,
+        stale_if_error: float = 0.0,
+    ) -> object:
+        """Return the value kept under *key*, made by *factory* where there is none, and kept for *ttl* seconds.
+
+        However many ask, *factory* is called once, in all processes that share a second tier; a sync one runs in a
+        thread. It runs to its end whoever gives up waiting. Stale windows, in seconds, and purges by *tags* and
+        *upstreams* are as for responses. None and empty values are kept as any other, exceptions never: where nothing
+        stale may stand in, one of those who wait tries again, and then each meets its own.
+
+        A value goes through msgspec: what comes back is of *type*, and no caller shares it with another. Raises
+        RuleError for a type that msgspec does not know, and whatever *factory* raises.
+        """
+        from .callables import terms_of, value_key
+
+        terms = terms_of(ttl, tags, upstreams, stale_while_revalidate, stale_if_error)
+        found: object = await self.values.get_or_set(value_key(key), factory, terms, type, key)
+        return found
 
     async def settle(self, timeout: float) -> None:
         """Wait up to *timeout* seconds for this loop's app calls in the background, then cancel the rest."""

@@ -1,0 +1,90 @@
+"""Which kept value a call asks for: a name, and the arguments that count. Pure; it calls nothing.
+
+Two calls share a key only if the arguments that count are equal and of the same types: each is written with its type,
+so that `1`, `1.0`, `True` and `"1"` are four keys.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, time
+from decimal import Decimal
+from enum import Enum
+from string import Formatter
+from typing import Any
+from uuid import UUID
+
+from ..errors import RuleError
+from ..events import CacheKey
+
+KIND = "callable"
+"""Stands first in the keys of values; those of responses begin with a scheme."""
+
+_OWNERS = ("self", "cls")
+
+
+class KeyTemplate:
+    """Makes keys for calls of *function*: by *template*, such as `"jobs:{status}"`, or by all arguments.
+
+    The parameters that *template* names are those that count; without one, all do, but for `self` and `cls`. *tags* may
+    name parameters too. Raises RuleError for a template that does not fit the function.
+    """
+
+    __slots__ = ("_name", "_named", "_signature", "_tags")
+
+    def __init__(self, function: Callable[..., object], template: str | None, tags: Sequence[str]) -> None:
+        self._signature = inspect.signature(function)
+        parameters = self._signature.parameters
+        qualified = f"{function.__module__}.{function.__qualname__}"
+        self._name = qualified if template is None else template
+        if template is None:
+            self._named = tuple(name for index, name in enumerate(parameters) if index or name not in _OWNERS)
+        else:
+            self._named = _named_in(template, "key", parameters, qualified)
+        for tag in tags:
+            _named_in(tag, "tags", parameters, qualified)
+        self._tags = tuple(tags)
+
+    @property
+    def name(self) -> str:
+        """The template, or the function's name."""
+        return self._name
+
+    def of(self, args: tuple[object, ...], kwargs: dict[str, object]) -> tuple[CacheKey, tuple[str, ...]]:
+        """Return the key of a call and its tags. Raises TypeError where the call does not fit the function.
+
+        Raises RuleError for an argument that has no stable text, such as an object of a class of one's own.
+        """
+        bound = self._signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        given: dict[str, Any] = bound.arguments
+        parts = tuple((name, _stable(given[name], name)) for name in self._named)
+        return (KIND, self._name, *parts), tuple(tag.format(**given) if "{" in tag else tag for tag in self._tags)
+
+
+def _named_in(template: str, argument: str, parameters: Sequence[str] | Any, function: str) -> tuple[str, ...]:  # noqa: ANN401 - a mapping's keys
+    try:
+        fields = [field for _, field, _, _ in Formatter().parse(template) if field is not None]
+    except ValueError as error:
+        raise RuleError(argument, template, f"it is no template: {error}") from error
+    for field in fields:
+        if field not in parameters:
+            names = ", ".join(parameters) or "none"
+            raise RuleError(argument, template, f"{function} has no parameter {field!r}; it has {names}")
+    return tuple(dict.fromkeys(fields))
+
+
+def _stable(value: object, name: str) -> object:
+    """Return *value* as a part of a key. Raises RuleError if nothing stands for it in every process."""
+    if value is None or isinstance(value, Enum):
+        return None if value is None else (type(value).__qualname__, value.name)
+    if type(value) in (bool, int, float, str, bytes):
+        return (type(value).__name__, repr(value) if isinstance(value, float) else value)
+    if isinstance(value, (UUID, Decimal, date, datetime, time)):
+        return (type(value).__name__, str(value))
+    if type(value) in (tuple, list):
+        assert isinstance(value, (tuple, list))
+        return (type(value).__name__, *(_stable(part, name) for part in value))
+    remedy = "it has no text that is the same everywhere; name the arguments that count, such as 'jobs:{status}'"
+    raise RuleError(name, value, remedy)

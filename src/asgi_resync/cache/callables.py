@@ -1,0 +1,345 @@
+"""Values of functions in the cache: through the same tiers, flights, stale windows and purges as responses.
+
+A value is kept as bytes and decoded anew for each caller, so that none can change what another gets. None, empty lists
+and the like are values as any other, and kept; an exception never is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import typing
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, ParamSpec, Protocol, TypeVar, overload
+
+import msgspec
+
+from ..errors import RuleError
+from ..events import CacheHit, CacheKey, CacheMiss, RefreshFailed, StaleServed
+from .cache import Cache
+from .callable_key import KIND, KeyTemplate
+from .claims import Claim
+from .entry import StoredResponse
+from .flight import MAX_ATTEMPTS, Flight, FlightKey, Flights
+from .policy.reuse import AskApp, Fresh, ServeStale, may_serve_if_error, reuse
+from .rules import upstream_tag
+from .tags import MarkedStale
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+MAX_TURNS = 3
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValueTerms:
+    """For how long a value is kept, and what it is purged by. Times in seconds."""
+
+    ttl: float
+    tags: tuple[str, ...] = ()
+    stale_while_revalidate: float = 0.0
+    stale_if_error: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("ttl", "stale_while_revalidate", "stale_if_error"):
+            seconds: object = getattr(self, name)
+            if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds < float("inf"):
+                raise RuleError(name, seconds, "give seconds, 0 or more")
+
+
+class Decorator(Protocol):
+    """What `Resync.cached` returns: it makes a function one whose values are kept. A sync one becomes async."""
+
+    @overload
+    def __call__(self, function: Callable[P, Awaitable[T]], /) -> Callable[P, Coroutine[Any, Any, T]]: ...
+    @overload
+    def __call__(self, function: Callable[P, T], /) -> Callable[P, Coroutine[Any, Any, T]]: ...
+
+
+class Values:
+    """Values kept in *cache*."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+        self._flights: Flights[StoredResponse] = Flights()
+
+    async def get_or_set(
+        self, key: CacheKey, factory: Callable[[], object], terms: ValueTerms, type: object = Any, route: str = ""
+    ) -> Any:  # noqa: ANN401 - of the type that the caller names
+        """Return the value under *key* as *type*, made by *factory* if need be: once, however many ask.
+
+        *factory* may be async; if not, it runs in a thread. It runs to its end whoever gives up waiting. Raises what it
+        raises, where nothing stale may stand in; RuleError if msgspec cannot write what it returns.
+        """
+        cache, decoder = self._cache, _decoder(type)
+        tier = "l1" if cache.near(key) is not None else "l2"
+        entry, marked = await self._find(key)
+        now = cache.clock()
+        if entry is not None and (value := _read(decoder, entry)) is not _UNREADABLE:
+            match reuse(entry, now, None, marked_stale_at=marked):
+                case Fresh():
+                    if cache.emit is not None:
+                        cache.emit(CacheHit(key=key, route=route, tier=tier, age=now - entry.born))
+                    return value
+                case ServeStale(reason=reason):
+                    if self._flights.find(_known_as(key)) is None and now >= entry.refresh_after:
+                        self._begin(key, factory, terms, entry, route, 1)
+                    if cache.emit is not None:
+                        staleness = now - entry.fresh_until
+                        cache.emit(StaleServed(key=key, route=route, reason=reason, staleness=staleness))
+                    return value
+                case AskApp():
+                    pass
+        else:
+            entry = None
+        return await self._fly(key, factory, terms, entry, decoder, route)
+
+    def cached(self, key: str | None, terms: ValueTerms, type: object = None) -> Decorator:
+        """Return the decorator; see `Resync.cached`."""
+
+        def decorate(function: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any, Any]]:
+            given: object = function
+            if not callable(given) or inspect.isclass(given):
+                raise RuleError("cached", given, "put it above a function")
+            template = KeyTemplate(function, key, terms.tags)
+            wanted: list[object] = [] if type is None else [type]
+
+            @functools.wraps(function)
+            async def cached(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - those of the function
+                if not wanted:
+                    wanted.append(typing.get_type_hints(function).get("return", Any))
+                place, tags = template.of(args, kwargs)
+                own = ValueTerms(
+                    ttl=terms.ttl,
+                    tags=tags,
+                    stale_while_revalidate=terms.stale_while_revalidate,
+                    stale_if_error=terms.stale_if_error,
+                )
+                call = functools.partial(function, *args, **kwargs)
+                return await self.get_or_set(place, call, own, wanted[0], template.name)
+
+            return cached
+
+        return decorate
+
+    async def _find(self, key: CacheKey) -> tuple[StoredResponse | None, float | None]:
+        record = await self._cache.fetch(key)
+        if not isinstance(record, StoredResponse):
+            return None, None
+        standing = self._cache.ledger.standing(record)
+        if standing == "purged":
+            return None, None
+        return record, standing.at if isinstance(standing, MarkedStale) else None
+
+    async def _fly(
+        self,
+        key: CacheKey,
+        factory: Callable[[], object],
+        terms: ValueTerms,
+        stale: StoredResponse | None,
+        decoder: msgspec.msgpack.Decoder[Any],
+        route: str,
+    ) -> Any:  # noqa: ANN401 - as get_or_set
+        """Wait for the call under way, or begin one. After a failure one of those who wait tries again, then all do."""
+        loop = asyncio.get_running_loop()
+        epoch = self._cache.ledger.version
+        attempt = 1
+        while True:
+            flight = self._flights.find(_known_as(key)) if attempt <= MAX_ATTEMPTS else None
+            is_mine = flight is None or flight.loop is not loop
+            if flight is None or is_mine:
+                if self._cache.emit is not None:
+                    self._cache.emit(CacheMiss(key=key, route=route, reason="uri-miss" if stale is None else "stale"))
+                flight = self._begin(key, factory, terms, stale, route, attempt)
+            flight.join()
+            try:
+                while not flight.is_over:
+                    await flight.change()
+            finally:
+                flight.leave()
+            result = flight.result
+            if flight.state == "landed" and result is not None:
+                outdated = result.epoch < epoch and self._cache.ledger.standing(result) != "good"
+                if is_mine or flight.is_fallback or not outdated:
+                    return decoder.decode(result.body)
+                self._flights.end(_known_as(key), flight)
+                continue
+            if is_mine:
+                assert isinstance(flight.remark, BaseException)
+                raise flight.remark
+            attempt = flight.attempt + 1
+
+    def _begin(
+        self,
+        key: CacheKey,
+        factory: Callable[[], object],
+        terms: ValueTerms,
+        stale: StoredResponse | None,
+        route: str,
+        attempt: int,
+    ) -> Flight[StoredResponse]:
+        loop = asyncio.get_running_loop()
+        flight = self._flights.begin(_known_as(key), loop, attempt)
+        self._cache.own(loop.create_task(self._make(flight, key, factory, terms, stale, route)))
+        return flight
+
+    async def _make(
+        self,
+        flight: Flight[StoredResponse],
+        key: CacheKey,
+        factory: Callable[[], object],
+        terms: ValueTerms,
+        stale: StoredResponse | None,
+        route: str,
+    ) -> None:
+        cache = self._cache
+        claim: Claim | None = None
+        is_stored = False
+        try:
+            if cache.claims is not None:
+                claim, found = await self._take_turn(key, is_absent=stale is None)
+                if found is not None:
+                    flight.land(found)
+                    return
+            moment, epoch, seen = cache.drops, cache.ledger.version, cache.ledger.seen
+            value = await _called(factory)
+            entry = _entry(key, _written(value, key), terms, cache.clock(), epoch=epoch, seen=seen, route=route)
+            if not cache.dropped_since(key, moment) and cache.ledger.standing(entry) != "purged":
+                is_stored = await cache.keep(key, entry)
+            flight.land(entry)
+        except Exception as error:
+            self._failed(flight, key, stale, route, error)
+        except BaseException as error:
+            flight.remark = error
+            raise
+        finally:
+            self._flights.end(_known_as(key), flight)
+            if not flight.is_over:
+                flight.remark = flight.remark or asyncio.CancelledError()
+                flight.fail()
+            if claim is not None:
+                claim.end(is_stored=is_stored)
+
+    def _failed(
+        self, flight: Flight[StoredResponse], key: CacheKey, stale: StoredResponse | None, route: str, error: Exception
+    ) -> None:
+        cache = self._cache
+        if stale is not None:
+            cache.refresh_failed(key, stale, type(error).__name__)
+            standing = cache.ledger.standing(stale)
+            marked = standing.at if isinstance(standing, MarkedStale) else None
+            if standing != "purged" and may_serve_if_error(stale, cache.clock(), None, marked_stale_at=marked):
+                flight.land(stale, is_fallback=True)
+                return
+        elif cache.emit is not None:
+            cache.emit(RefreshFailed(key=key, route=route, cause=type(error).__name__))
+        flight.remark = error
+        flight.fail()
+
+    async def _take_turn(self, key: CacheKey, *, is_absent: bool) -> tuple[Claim | None, StoredResponse | None]:
+        """Return a claim, or what another process stored meanwhile; neither, where one has waited enough."""
+        claims = self._cache.claims
+        assert claims is not None
+        for _ in range(MAX_TURNS):
+            claim = await claims.claim(key, None, is_absent=is_absent)
+            if claim is not None:
+                return claim, None
+            found, marked = await self._find(key)
+            if found is not None:
+                decision = reuse(found, self._cache.clock(), None, marked_stale_at=marked)
+                if isinstance(decision, Fresh):
+                    return None, found
+            is_absent = found is None
+        return None, None
+
+
+_UNREADABLE = object()
+
+
+def value_key(key: str) -> CacheKey:
+    """Return the key of a value that is known by a text."""
+    return (KIND, key)
+
+
+def terms_of(
+    ttl: float,
+    tags: Sequence[str],
+    upstreams: Sequence[str],
+    stale_while_revalidate: float,
+    stale_if_error: float,
+) -> ValueTerms:
+    """Return the terms that a caller gave. Raises RuleError for what cannot work."""
+    for argument, names in (("tags", tags), ("upstreams", upstreams)):
+        if isinstance(names, str):
+            raise RuleError(argument, names, f"give a list, such as [{names!r}]")
+    return ValueTerms(
+        ttl=ttl,
+        tags=(*tags, *map(upstream_tag, upstreams)),
+        stale_while_revalidate=stale_while_revalidate,
+        stale_if_error=stale_if_error,
+    )
+
+
+def _known_as(key: CacheKey) -> FlightKey:
+    return (key, (), ())
+
+
+async def _called(factory: Callable[[], object]) -> object:
+    if inspect.iscoroutinefunction(factory) or inspect.iscoroutinefunction(getattr(factory, "func", None)):
+        result = factory()
+    else:
+        result = await asyncio.to_thread(factory)
+    return await result if inspect.isawaitable(result) else result
+
+
+def _written(value: object, key: CacheKey) -> bytes:
+    try:
+        return _encode(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        remedy = f"return what msgspec can write ({error})"
+        raise RuleError(f"the value of {key[1]}", type(value).__name__, remedy) from error
+
+
+def _decoder(type: object) -> msgspec.msgpack.Decoder[Any]:
+    try:
+        return _decoder_for(type)
+    except TypeError as error:
+        raise RuleError("type", type, f"name a type that msgspec can read ({error})") from error
+
+
+@functools.lru_cache(maxsize=1024)
+def _decoder_for(type: object) -> msgspec.msgpack.Decoder[Any]:
+    return msgspec.msgpack.Decoder(type)
+
+
+def _read(decoder: msgspec.msgpack.Decoder[Any], entry: StoredResponse) -> object:
+    """Return the value, or _UNREADABLE for one of another type: an older version of the app may have stored it."""
+    try:
+        return decoder.decode(entry.body)
+    except msgspec.DecodeError:
+        return _UNREADABLE
+
+
+def _entry(
+    key: CacheKey, body: bytes, terms: ValueTerms, now: float, *, epoch: int, seen: int, route: str
+) -> StoredResponse:
+    return StoredResponse(
+        key=key,
+        status=200,
+        headers=[],
+        body=body,
+        stored_at=now,
+        date=now,
+        born=now,
+        lifetime=float(terms.ttl),
+        stale_while_revalidate=float(terms.stale_while_revalidate),
+        stale_if_error=float(terms.stale_if_error),
+        tags=terms.tags,
+        route=route,
+        epoch=epoch,
+        seen=seen,
+    )
