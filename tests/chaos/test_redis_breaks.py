@@ -21,9 +21,10 @@ from tests.servers.server import Server, redis_server, until
 LONG = os.environ.get("RESYNC_CHAOS") == "long"
 """The session `chaos` asks for it: the machine has time then."""
 SECONDS = 5.0 if LONG else 1.2
-SLACK = 0.35
+SLACK = 0.35 if LONG else 0.9
 """Seconds that a request may take beyond the slowest one of the same load before anything broke: two processors serve
-two workers, the load, Redis, and whatever else is tested. The deadline of L2 and the app take 0.05 s each."""
+two workers, the load, Redis, and in the short form whatever else is tested. It is less than any harm lasts. The
+deadline of L2 and the app take 0.05 s each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,15 +165,19 @@ async def _until_shared(site: Site) -> None:
                 return
 
 
-async def test_one_call_in_all_processes(site: Site) -> None:
+async def test_one_call_in_all_processes(tmp_path: Path) -> None:
     """100 requests to each of two processes on a cold URL, with a handler of 50 ms: one call."""
-    await Load(site.workers, site.origin).until_delivered()
-    async with httpx2.AsyncClient(**CLIENT, limits=httpx2.Limits(max_connections=200)) as client:
-        urls = [worker.url + "/page/cold" for worker in site.workers for _ in range(100)]
-        answers = await asyncio.gather(*[client.get(url) for url in urls])
+    # A machine that is busy with other tests must not make Redis too slow to be waited for.
+    environ = {"RESYNC_REDIS_TIMEOUT": "5s"}
+    with redis_server() as server, workers(tmp_path, {"RESYNC_REDIS_URL": server.url, **environ}) as found:
+        origin = Origin(tmp_path)
+        await Load(found, origin).until_delivered()
+        async with httpx2.AsyncClient(**CLIENT, limits=httpx2.Limits(max_connections=200)) as client:
+            urls = [worker.url + "/page/cold" for worker in found for _ in range(100)]
+            answers = await asyncio.gather(*[client.get(url) for url in urls])
 
     assert {200} == {answer.status_code for answer in answers}
-    assert 1 == site.origin.calls("/page/cold")
+    assert 1 == origin.calls("/page/cold")
 
 
 async def test_a_worker_that_dies_while_it_calls_holds_nobody_up_for_long(tmp_path: Path) -> None:

@@ -170,7 +170,7 @@ async def test_a_purge_without_redis_is_delivered_when_it_is_back(own_server: Se
 async def test_a_frozen_redis_costs_a_request_one_deadline(server: Server, proxy: Proxy) -> None:
     """The look into Redis is waited for once; the lease is not asked for, and what is stored is written behind."""
     app = ScriptedApp(Reply(body=b"plan"))
-    async with nodes(app, proxy.url, 1, RESYNC_REDIS_TIMEOUT="300ms") as (node,):
+    async with nodes(app, proxy.url, 1, RESYNC_REDIS_TIMEOUT="1s") as (node,):
         proxy.blackhole()
         loop = asyncio.get_running_loop()
         begun = loop.time()
@@ -179,7 +179,7 @@ async def test_a_frozen_redis_costs_a_request_one_deadline(server: Server, proxy
         proxy.heal()
 
     assert b"plan" == answer.body
-    assert took < 0.55
+    assert took < 1.8
 
 
 async def test_without_a_start_the_first_look_connects(server: Server) -> None:
