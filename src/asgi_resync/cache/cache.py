@@ -75,7 +75,7 @@ class Cache:
         self.plane: Plane | None = None
         """Where other processes are told what is purged and dropped; None where there are none."""
         self.on_first_look: Callable[[], None] | None = None
-        """What to call before another tier is asked for the first time, on the event loop that asks."""
+        """What to call before another tier is asked or told for the first time, on the event loop that does."""
         self.drops = 0
         """How many keys were dropped so far: a moment in the order of drops."""
         self._dropped: dict[int, int] = {}
@@ -134,6 +134,8 @@ class Cache:
         self, tags: Sequence[str], keys: Sequence[CacheKey], *, soft: bool, confirm: bool = True
     ) -> Delivery:
         if self.plane is not None:
+            # A process that only purges must connect too, or it would never deliver.
+            self._first_look()
             telling = self.plane.purge(tags, keys, soft=soft, confirm=confirm)
             if confirm:
                 return await telling
@@ -261,14 +263,17 @@ class Cache:
         record = self.near(key)
         if record is not None or not self.store.is_remote:
             return record
-        if self.on_first_look is not None:
-            on_first_look, self.on_first_look = self.on_first_look, None
-            on_first_look()
+        self._first_look()
         try:
             return await self.store.get(key)
         except Exception as error:
             self.failed("store.get", error)
             return None
+
+    def _first_look(self) -> None:
+        if self.on_first_look is not None:
+            on_first_look, self.on_first_look = self.on_first_look, None
+            on_first_look()
 
     async def keep(self, key: CacheKey, record: Record) -> bool:
         """Store *record*; False if the store raised, which is told and harms nobody."""
@@ -385,7 +390,8 @@ class Cache:
             names=ordered[:MAX_NAME_LISTS],
             listed=listed[-self.options.max_variants :],
             keep_until=kept_until,
-            seen=entry.seen,
+            # It leads to what is older too: whoever dropped the key since refuses the whole of it.
+            seen=min(entry.seen, record.seen) if isinstance(record, Variants) else entry.seen,
         )
         is_kept = await self.keep(key, entry) and await self.keep(primary, index)
         if surplus and self.store.is_remote:

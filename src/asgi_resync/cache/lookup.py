@@ -39,6 +39,7 @@ async def look_up(
     cache: Cache, key: CacheKey, headers: RawHeaders, unkeyed: tuple[object, ...], *, authorized: bool
 ) -> Found:
     """Return what *cache* holds for a request with *headers* under the primary *key*; nothing that was purged."""
+    moment = cache.drops
     record = near = cache.near(key)
     if record is None:
         record = await cache.fetch(key)
@@ -54,6 +55,9 @@ async def look_up(
                 flight_key = (key, names, variant)
             keys.append(variant_key(key, record.generation, names, variant))
         entry, is_near = await _first_response(cache, keys)
+        if entry is not None and cache.dropped_since(key, moment):
+            # While another tier was asked for what the list, now dropped, led to.
+            entry = None
         near = entry if is_near else None
     elif record is not None and unkeyed:
         # It was made for a request without the fields that this one carries.

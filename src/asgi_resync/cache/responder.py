@@ -415,9 +415,10 @@ class Responder:
             entry.refresh_after = self._cache.clock() + REFRESH_PAUSE
             flight.turn_back()
             return
-        exchange = self._exchange(flight, await self._candidates(entry), None, background=True)
+        exchange: Exchange | None = None
         try:
+            exchange = self._exchange(flight, await self._candidates(entry), None, background=True)
             await refresh(exchange, entry, self._app, self._scope, self._body)
         finally:
             if claim is not None:
-                claim.end(is_stored=exchange.stored is not None)
+                claim.end(is_stored=exchange is not None and exchange.stored is not None)

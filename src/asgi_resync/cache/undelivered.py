@@ -74,17 +74,26 @@ class Undelivered:
     def add(self, tag: str, version: int, at: float, *, soft: bool) -> None:
         """Note a purge of *tag*; *at* is its moment in seconds since the epoch."""
         if soft:
-            oldest, _, earliest = self._soft.pop(tag, (version, version, at))
+            oldest, _, earliest = self._soft.get(tag, (version, version, at))
             self._soft[tag] = (oldest, version, min(earliest, at))
         else:
-            oldest, _ = self._hard.pop(tag, (version, version))
+            oldest, _ = self._hard.get(tag, (version, version))
             self._hard[tag] = (oldest, version)
 
     def add_key(self, key: CacheKey) -> None:
         """Note that *key* was dropped."""
         self._drops += 1
-        self._keys.pop(key, None)
         self._keys[key] = self._drops
+
+    @property
+    def dropped(self) -> int:
+        """The number of drops until now."""
+        return self._drops
+
+    @property
+    def batches(self) -> int:
+        """How many batches take all that there is now: what is purged again keeps its place, what is new comes last."""
+        return -(-max(len(self._hard), len(self._soft), len(self._keys)) // BATCH)
 
     def widen(self, version: int) -> bool:
         """Make room if there is none, and return whether that made it a hard purge of everything at *version*."""

@@ -52,17 +52,29 @@ class Courier:
         self._lock = asyncio.Lock()
         self._sequence = 0
         self._written: Written | None = None
+        # Up to which version and drop of the ledger all is delivered.
+        self._delivered = -1, -1
         # Keys that were dropped from here lately, with their versions, the oldest first.
         self._recent: dict[CacheKey, int] = {}
 
     async def deliver(self) -> Written | None:
-        """Deliver all that waits. Returns what became of the last delivery, None before the first.
+        """Deliver all that waits now, and leave what comes meanwhile to who brings it.
+
+        Returns what became of the last delivery, None before the first.
 
         What the caller purged is in it or in an earlier one. Raises Unreachable; the rest goes on waiting then.
         """
+        undelivered = self._ledger.undelivered
+        version, drops = self._ledger.version, undelivered.dropped
         async with self._lock:
-            while batch := self._ledger.undelivered.batch(self._ledger.version):
-                await self._carry(batch)
+            if version <= self._delivered[0] and drops <= self._delivered[1]:
+                # It travelled with what others brought: whoever waited here brings nothing more.
+                return self._written
+            upto = self._ledger.version, undelivered.dropped
+            for _ in range(undelivered.batches):
+                if batch := undelivered.batch(self._ledger.version):
+                    await self._carry(batch)
+            self._delivered = upto
         return self._written
 
     async def remind(self, cluster: int) -> None:

@@ -27,7 +27,7 @@ something was replaced, empty for nothing. Returns REFUSED, NEW or REPLACED.
 """
 
 DROP = Script(
-    """
+    """#!lua flags=allow-oom
 local tombstone = redis.call('GET', KEYS[2])
 if not tombstone or tonumber(tombstone) < tonumber(ARGV[1]) then
   redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
@@ -38,7 +38,8 @@ return redis.call('UNLINK', KEYS[1])
 """Drop a record, and refuse what was under way for its key.
 
 Names: record, tombstone. Arguments: the cluster version of the drop, and milliseconds to keep the tombstone. Returns
-how many records there were. An older version never replaces a newer one.
+how many records there were. An older version never replaces a newer one. A Redis that is full takes it as it takes the
+journal (`allow-oom`, Redis 7): it frees more than it needs, and what waits for it would keep all purges waiting.
 """
 
 TOMBSTONE_PX = 3_600_000
