@@ -243,8 +243,8 @@ class Resync:
     ) -> Decorator:
         """Keep what a function returns: `@resync.cached("jobs:{status}", ttl=10, tags=["plan"])`.
 
-        *key* names the parameters that count, between braces; without it all do, but for `self` and `cls`. Arguments
-        that count are None, texts, bytes, numbers, dates, UUIDs, members of enums, and lists and tuples of these.
+        *key* names the parameters that count, between braces; without it all do, and a method needs one. Arguments that
+        count are None, texts, bytes, numbers, dates, UUIDs, members of enums, and lists and tuples of these.
         *tags* may name parameters too. *type* is what is returned, by default what the function's annotation says.
         For the rest see `Cache.get_or_set`. A function that is not async becomes so, and runs in a thread.
 

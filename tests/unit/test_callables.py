@@ -242,19 +242,42 @@ async def test_what_cannot_work_is_refused_by_name(resync: Resync) -> None:
         await resync.cache.get_or_set("object", object, ttl=1)
 
 
-async def test_methods_share_values_unless_they_name_their_owner(resync: Resync) -> None:
-    """`self` has no stable text, and mostly does not count."""
+async def test_a_method_says_what_tells_its_owners_apart(resync: Resync) -> None:
+    """Otherwise one owner would get what was made for another."""
 
-    class Plan:
-        calls = 0
+    async def jobs(self: object, status: str) -> str:
+        return status
 
-        @resync.cached(ttl=10)
-        async def jobs(self, status: str) -> str:
-            Plan.calls += 1
-            return status
+    with pytest.raises(RuleError, match="method"):
+        resync.cached(ttl=10)(jobs)
+    named = resync.cached("jobs:{status}", ttl=10)(jobs)
 
-    assert ["a", "a"] == [await Plan().jobs("a"), await Plan().jobs("a")]
-    assert 1 == Plan.calls
+    assert ["a", "a"] == [await named(object(), "a"), await named(object(), "a")]
+
+
+async def test_two_functions_with_one_template_share_nothing(resync: Resync) -> None:
+    """Nor do a function and a value that is known by the same text."""
+
+    @resync.cached("n", ttl=10)
+    async def one() -> int:
+        return 1
+
+    @resync.cached("n", ttl=10)
+    async def two() -> int:
+        return 2
+
+    assert (1, 2, 3) == (await one(), await two(), await resync.cache.get_or_set("n", lambda: 3, ttl=10))
+
+
+async def test_annotations_of_parameters_may_name_what_is_not_there(resync: Resync) -> None:
+    """As those do that are imported for type checkers only."""
+
+    async def jobs(status: str) -> list[Job]:
+        return [Job(status)]
+
+    jobs.__annotations__.update(status="NotHere", **{"return": "list[Job]"})
+
+    assert [Job("a")] * 2 == [(await resync.cached(ttl=10)(jobs)("a"))[0] for _ in range(2)]
 
 
 def example(one: object, other: object = None) -> None:

@@ -27,19 +27,24 @@ _OWNERS = ("self", "cls")
 class KeyTemplate:
     """Makes keys for calls of *function*: by *template*, such as `"jobs:{status}"`, or by all arguments.
 
-    The parameters that *template* names are those that count; without one, all do, but for `self` and `cls`. *tags* may
-    name parameters too. Raises RuleError for a template that does not fit the function.
+    The parameters that *template* names are those that count; without one, all do. *tags* may name parameters too. Two
+    functions never share a key. Raises RuleError for a template that does not fit the function, and for a method
+    without one: what tells its owners apart is not known, and they must not get each other's values.
     """
 
-    __slots__ = ("_name", "_named", "_signature", "_tags")
+    __slots__ = ("_function", "_name", "_named", "_signature", "_tags")
 
     def __init__(self, function: Callable[..., object], template: str | None, tags: Sequence[str]) -> None:
         self._signature = inspect.signature(function)
         parameters = self._signature.parameters
         qualified = f"{function.__module__}.{function.__qualname__}"
+        self._function = qualified
         self._name = qualified if template is None else template
         if template is None:
-            self._named = tuple(name for index, name in enumerate(parameters) if index or name not in _OWNERS)
+            self._named = tuple(parameters)
+            if self._named and self._named[0] in _OWNERS:
+                remedy = f"{qualified} is a method: name the arguments that count, such as 'jobs:{{status}}'"
+                raise RuleError("key", template, remedy)
         else:
             self._named = _named_in(template, "key", parameters, qualified)
         for tag in tags:
@@ -60,7 +65,9 @@ class KeyTemplate:
         bound.apply_defaults()
         given: dict[str, Any] = bound.arguments
         parts = tuple((name, _stable(given[name], name)) for name in self._named)
-        return (KIND, self._name, *parts), tuple(tag.format(**given) if "{" in tag else tag for tag in self._tags)
+        return (KIND, self._name, self._function, *parts), tuple(
+            tag.format(**given) if "{" in tag else tag for tag in self._tags
+        )
 
 
 def _named_in(template: str, argument: str, parameters: Sequence[str] | Any, function: str) -> tuple[str, ...]:  # noqa: ANN401 - a mapping's keys

@@ -87,7 +87,7 @@ class Values:
                     return value
                 case ServeStale(reason=reason):
                     if self._flights.find(_known_as(key)) is None and now >= entry.refresh_after:
-                        self._begin(key, factory, terms, entry, route, 1)
+                        self._begin(key, factory, terms, entry, route, 1, limit=cache.options.refresh_timeout)
                     if cache.emit is not None:
                         staleness = now - entry.fresh_until
                         cache.emit(StaleServed(key=key, route=route, reason=reason, staleness=staleness))
@@ -111,7 +111,7 @@ class Values:
             @functools.wraps(function)
             async def cached(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - those of the function
                 if not wanted:
-                    wanted.append(typing.get_type_hints(function).get("return", Any))
+                    wanted.append(_returned_by(function))
                 place, tags = template.of(args, kwargs)
                 own = ValueTerms(
                     ttl=terms.ttl,
@@ -181,10 +181,13 @@ class Values:
         stale: StoredResponse | None,
         route: str,
         attempt: int,
+        *,
+        limit: float | None = None,
     ) -> Flight[StoredResponse]:
+        """Call *factory* in the background, for *limit* seconds at most."""
         loop = asyncio.get_running_loop()
         flight = self._flights.begin(_known_as(key), loop, attempt)
-        self._cache.own(loop.create_task(self._make(flight, key, factory, terms, stale, route)))
+        self._cache.own(loop.create_task(self._make(flight, key, factory, terms, stale, route, limit)))
         return flight
 
     async def _make(
@@ -195,6 +198,7 @@ class Values:
         terms: ValueTerms,
         stale: StoredResponse | None,
         route: str,
+        limit: float | None,
     ) -> None:
         cache = self._cache
         claim: Claim | None = None
@@ -206,7 +210,8 @@ class Values:
                     flight.land(found)
                     return
             moment, epoch, seen = cache.drops, cache.ledger.version, cache.ledger.seen
-            value = await _called(factory)
+            async with asyncio.timeout(limit):
+                value = await _called(factory)
             entry = _entry(key, _written(value, key), terms, cache.clock(), epoch=epoch, seen=seen, route=route)
             if not cache.dropped_since(key, moment) and cache.ledger.standing(entry) != "purged":
                 is_stored = await cache.keep(key, entry)
@@ -286,6 +291,13 @@ def terms_of(
 
 def _known_as(key: CacheKey) -> FlightKey:
     return (key, (), ())
+
+
+def _returned_by(function: Callable[..., object]) -> object:
+    """Return what the annotation says; those of parameters are not looked at, and may name what is not there."""
+    bare = inspect.unwrap(function)
+    holder = type("Returned", (), {"__annotations__": {"it": getattr(bare, "__annotations__", {}).get("return", Any)}})
+    return typing.get_type_hints(holder, globalns=getattr(bare, "__globals__", {}))["it"]
 
 
 async def _called(factory: Callable[[], object]) -> object:
