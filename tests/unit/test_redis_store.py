@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Sequence
 
 import pytest
@@ -15,6 +16,7 @@ from asgi_resync.cache.l2.messages import Replaced
 from asgi_resync.cache.l2.names import Names, digest_of, key_bytes
 from asgi_resync.cache.l2.ports import Unreachable
 from asgi_resync.cache.l2.store import THREADED, RedisStore
+from asgi_resync.cache.store import Variants
 from asgi_resync.cache.tags import PurgeLedger
 from asgi_resync.events import CacheKey, Event, RecordBroken, TierUnreachable, WriteDropped
 from asgi_resync.testing import ManualClock
@@ -264,3 +266,31 @@ async def test_prefixes_do_not_meet(world: World) -> None:
 
     assert await world.store(prefix="b:").get(KEY) is None
     assert await world.store(prefix="a:").get(KEY) is not None
+
+
+async def test_large_values_do_not_wait_for_the_threads_of_the_app(world: World) -> None:
+    """The default executor may be full of an app's slow calls; what is read from Redis has threads of its own."""
+    store = world.store()
+    await store.set(KEY, response(body=bytes(300_000)))
+    gate = threading.Event()
+    loop = asyncio.get_running_loop()
+    busy = [loop.run_in_executor(None, gate.wait) for _ in range(64)]
+    try:
+        async with asyncio.timeout(20):
+            record = await store.get(KEY)
+    finally:
+        gate.set()
+        await asyncio.gather(*busy)
+    await store.aclose()
+
+    assert isinstance(record, StoredResponse)
+    assert bytes(300_000) == record.body
+
+
+async def test_an_index_of_many_lists_is_refused(world: World) -> None:
+    """Each list of names costs a request a look, and whoever can write to Redis could write thousands."""
+    store = world.store()
+    names = tuple((b"x-%d" % number,) for number in range(100))
+    await store.set(KEY, Variants(key=KEY, generation="g", names=names, listed=(), keep_until=NOW + 60))
+
+    assert await store.get(KEY) is None

@@ -219,10 +219,16 @@ def _response(stored: _Response, key: CacheKey, raw_key: bytes, max_body: int) -
     )
 
 
+MOST_NAME_LISTS = 16
+"""Four are written. Each makes a request look once more, so that many would be a way to keep it busy."""
+
+
 def _variants(stored: _Variants, key: CacheKey, raw_key: bytes) -> Variants | Broken:
     if bytes(stored.key) != raw_key:
         return _OTHER_KEY
     if not math.isfinite(stored.keep_until) or not all(stored.listed) or stored.seen < 0:
+        return _SENSELESS
+    if len(stored.names) > MOST_NAME_LISTS:
         return _SENSELESS
     return Variants(
         key=key,

@@ -6,6 +6,8 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar, TypeVarTuple
 
 from ..._asgi import Clock
 from ...events import CacheKey, Event, Listener, RecordBroken, TierUnreachable, WriteDropped, guarded
@@ -23,9 +25,14 @@ from .ports import Link, Unreachable
 from .scripts import DROP, REFUSED, TOMBSTONE_PX, WRITE
 from .signing import Seal
 
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
 THREADED = 256 * 2**10
 """Bytes from which a value is packed, sealed and read in a thread: that takes milliseconds, and lets the lock go."""
 
+THREADS = 2
+_TOO_LARGE = Broken("too large")
 HEADROOM = 64 * 2**10
 """Bytes of a value besides its body."""
 
@@ -76,6 +83,7 @@ class RedisStore:
         self._max_body = max_body
         self._ledger = ledger
         self._origin = origin
+        self._threads: ThreadPoolExecutor | None = None
         self._clock = clock
         self._rng = rng
         self._tell: Callable[[Event], None] | None = guarded(on_event) if on_event is not None else None
@@ -83,6 +91,13 @@ class RedisStore:
     def rename(self, origin: str) -> None:
         """Be known to other processes as *origin* from now on: after a fork."""
         self._origin = origin
+        self._threads = None  # They did not come along.
+
+    async def _in_thread(self, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
+        """Run *function* in a thread of our own: those of the app may be busy for as long as it likes."""
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="asgi-resync")
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
 
     def near(self, key: CacheKey) -> None:
         """Return None: nothing is held in this process."""
@@ -111,8 +126,11 @@ class RedisStore:
             raise
         if value is None:
             return None
-        if len(value) > THREADED:
-            record = await asyncio.to_thread(self._open, name, value, key, raw_key)
+        record: Record | Broken
+        if len(value) > self._max_body + HEADROOM:
+            record = _TOO_LARGE
+        elif len(value) > THREADED:
+            record = await self._in_thread(self._open, name, value, key, raw_key)
         else:
             record = self._open(name, value, key, raw_key)
         if isinstance(record, Broken):
@@ -146,7 +164,7 @@ class RedisStore:
             digest = digest_of(raw_key)
             name = self._names.record(digest)
             if isinstance(record, StoredResponse) and len(record.body) > THREADED:
-                value = await asyncio.to_thread(self._close, name, record, raw_key, lifetime)
+                value = await self._in_thread(self._close, name, record, raw_key, lifetime)
             else:
                 value = self._close(name, record, raw_key, lifetime)
         except (TypeError, ValueError, OverflowError):
@@ -197,6 +215,9 @@ class RedisStore:
 
     async def aclose(self) -> None:
         """Close the connections. Idempotent."""
+        threads, self._threads = self._threads, None
+        if threads is not None:
+            threads.shutdown(wait=False)
         await self._link.aclose()
 
     def _open(self, name: str, value: bytes, key: CacheKey, raw_key: bytes) -> Record | Broken:
