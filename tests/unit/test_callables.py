@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from datetime import date
-from enum import Enum
+from datetime import UTC, date, datetime
+from enum import Enum, IntFlag
 from typing import Any
 from uuid import UUID
 
@@ -313,3 +313,24 @@ def test_defaults_keywords_and_positions_are_one_call() -> None:
 
     assert template.of((1,), {}) == template.of((), {"one": 1, "other": None})
     assert member != day
+
+
+class Rights(IntFlag):
+    """A mask of which some bits have no name."""
+
+    READ = 1
+
+
+def test_bits_without_a_name_and_zones_tell_keys_apart() -> None:
+    """What is written alike is not always the same."""
+    template = KeyTemplate(example, None, ())
+    moments = [datetime(2026, 10, 25, 2, 30, fold=fold, tzinfo=UTC) for fold in (0, 1)]
+    values = [Rights(8), Rights(16), *moments, datetime(2026, 10, 25, 2, 30)]
+
+    assert 5 == len({template.of((value,), {})[0] for value in values})
+
+
+async def test_a_function_that_stops_iterating_is_answered(resync: Resync) -> None:
+    """No future holds a StopIteration, so that those who wait would wait for ever."""
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        await resync.cache.get_or_set("next", lambda: next(iter(())), ttl=10)

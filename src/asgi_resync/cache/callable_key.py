@@ -85,11 +85,14 @@ def _named_in(template: str, argument: str, parameters: Sequence[str] | Any, fun
 def _stable(value: object, name: str) -> object:
     """Return *value* as a part of a key. Raises RuleError if nothing stands for it in every process."""
     if value is None or isinstance(value, Enum):
-        return None if value is None else (type(value).__qualname__, value.name)
+        # Its value too: bits of a flag that have no name of their own are all called None.
+        return (
+            None if value is None else (type(value).__module__, type(value).__qualname__, value.name, repr(value.value))
+        )
     if type(value) in (bool, int, float, str, bytes):
         return (type(value).__name__, repr(value) if isinstance(value, float) else value)
     if isinstance(value, (UUID, Decimal, date, datetime, time)):
-        return (type(value).__name__, str(value))
+        return (type(value).__name__, repr(value))  # Which has the fold and the zone that texts leave out.
     if type(value) in (tuple, list):
         assert isinstance(value, (tuple, list))
         return (type(value).__name__, *(_stable(part, name) for part in value))

@@ -293,6 +293,14 @@ def _known_as(key: CacheKey) -> FlightKey:
     return (key, (), ())
 
 
+def _without_stop(factory: Callable[[], object]) -> object:
+    try:
+        return factory()
+    except StopIteration as error:
+        # No future can hold one, so that those who wait would wait for ever.
+        raise RuntimeError("the function raised StopIteration") from error
+
+
 def _returned_by(function: Callable[..., object]) -> object:
     """Return what the annotation says; those of parameters are not looked at, and may name what is not there."""
     bare = inspect.unwrap(function)
@@ -304,7 +312,7 @@ async def _called(factory: Callable[[], object]) -> object:
     if inspect.iscoroutinefunction(factory) or inspect.iscoroutinefunction(getattr(factory, "func", None)):
         result = factory()
     else:
-        result = await asyncio.to_thread(factory)
+        result = await asyncio.to_thread(_without_stop, factory)
     return await result if inspect.isawaitable(result) else result
 
 
