@@ -223,6 +223,18 @@ async def test_a_lease_that_is_granted_late_keeps_nobody_waiting(server: Server,
     await link.aclose()
 
 
+async def test_a_call_that_goes_on_makes_its_lease_last(server: Server) -> None:
+    """At first a lease is short, lest one that nobody knows of be in the way for long."""
+    async with processes(server.url, 1) as (process,):
+        held = await process.leases.claim(KEY, None, is_absent=True)
+        assert held is not None
+        before = server.execute("PTTL", _lease(server))
+        await _until(lambda: server.execute("PTTL", _lease(server)) > 20_000)
+        held.end(is_stored=True)
+
+        assert before <= 400
+
+
 async def test_leases_work_in_a_cluster(cluster: Cluster) -> None:
     """Lease and record of a key are in one slot, and the message reaches who listens elsewhere."""
     async with processes(cluster.url) as (first, second):

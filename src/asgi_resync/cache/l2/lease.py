@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from itertools import count
 
 from ...events import CacheKey
@@ -17,6 +17,11 @@ from .messages import LeaseEnded, Message
 from .names import Names, digest_of, key_bytes
 from .ports import Link, Script, Unreachable
 
+PROBATION = 0.4
+"""Seconds that a lease lasts at first: what a Redis that was frozen grants, late, to who has gone, is in the way for
+no longer, even where it cannot be given back."""
+CONFIRMED = 0.1
+"""Seconds after which a call that still goes on makes its lease last: most calls are over by then."""
 RETRY = 0.25
 """Seconds, about, between attempts to give back a lease to a Redis that is away."""
 AGAIN = (0.1, 0.4, 1.0)
@@ -45,6 +50,14 @@ return math.max(left, 1)
 """
 )
 
+KEEP = Script(
+    """
+local held = redis.call('GET', KEYS[1])
+if held == ARGV[1] or held == ARGV[1] .. '!' then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+return 0
+"""
+)
+
 END = Script(
     """
 local held = redis.call('GET', KEYS[1])
@@ -63,6 +76,7 @@ class Leases:
     """Claims by leases of *seconds* in Redis. *origin* is this process's id, *encode* makes messages bytes.
 
     *written* waits until what was stored under a key has reached Redis, for as long as it likes: a lease ends after it.
+    Leases are given back by *patient*, a link that no request waits for and no breaker guards: it is there again first.
     While *is_well* says that Redis is not, nobody waits for it.
     It is bound to no event loop until used, and `aclose` waits for the leases that are being given back.
     """
@@ -76,10 +90,12 @@ class Leases:
         seconds: float,
         encode: Callable[[Message], bytes],
         written: Callable[[CacheKey], Awaitable[None]],
+        patient: Link | None = None,
         is_well: Callable[[], bool] = lambda: True,
         rng: Callable[[], float] = random.random,
     ) -> None:
         self._link = link
+        self._patient = patient if patient is not None else link
         self._names = names
         self._origin = origin
         self._seconds = seconds
@@ -114,7 +130,7 @@ class Leases:
         self._waiting.setdefault(key, set()).add(ended)
         try:
             while True:
-                arguments = (token, max(1, round(self._seconds * 1000)), int(is_absent))
+                arguments = (token, _px(min(PROBATION, self._seconds)), int(is_absent))
                 try:
                     left = await self._link.script(CLAIM, (lease, record), arguments)
                 except Unreachable as error:
@@ -164,7 +180,10 @@ class Leases:
     def _give_back(
         self, key: CacheKey, raw: bytes, token: str, *, is_stored: bool, again: tuple[float, ...] = ()
     ) -> None:
-        task = asyncio.get_running_loop().create_task(self._end(key, raw, token, is_stored=is_stored, again=again))
+        self._in_background(self._end(key, raw, token, is_stored=is_stored, again=again))
+
+    def _in_background(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
         task.add_done_callback(self._repeating.discard)
@@ -181,7 +200,7 @@ class Leases:
         assert task is not None
         while loop.time() < until:
             try:
-                await self._link.script(END, (name,), arguments)
+                await self._patient.script(END, (name,), arguments)
             except Unreachable:
                 await asyncio.sleep(RETRY * (0.5 + self._rng()))
                 continue
@@ -191,11 +210,17 @@ class Leases:
             await asyncio.sleep(again[0])
             again = again[1:]
 
+    async def _keep(self, raw: bytes, token: str) -> None:
+        try:
+            await self._link.script(KEEP, (self._names.lease(digest_of(raw)),), (token, _px(self._seconds)))
+        except Unreachable:
+            pass  # It expires early, and then another process may call the app too.
+
 
 class _Lease:
-    """A lease that Redis granted."""
+    """A lease that Redis granted. It is made to last if the call goes on for long."""
 
-    __slots__ = ("_is_over", "_key", "_leases", "_raw", "_token")
+    __slots__ = ("_is_over", "_key", "_leases", "_raw", "_timer", "_token")
 
     def __init__(self, leases: Leases, key: CacheKey, raw: bytes, token: str) -> None:
         self._leases = leases
@@ -203,11 +228,16 @@ class _Lease:
         self._raw = raw
         self._token = token
         self._is_over = False
+        self._timer = asyncio.get_running_loop().call_later(CONFIRMED, self._confirm)
+
+    def _confirm(self) -> None:
+        self._leases._in_background(self._leases._keep(self._raw, self._token))
 
     def end(self, *, is_stored: bool) -> None:
         """See `Claim.end`."""
         if not self._is_over:
             self._is_over = True
+            self._timer.cancel()
             self._leases._give_back(self._key, self._raw, self._token, is_stored=is_stored)
 
 
@@ -230,3 +260,7 @@ async def _done(ended: asyncio.Future[None], seconds: float) -> bool:
     """Wait for *ended*, *seconds* at most. Returns whether it is done."""
     done, _ = await asyncio.wait({ended}, timeout=seconds)
     return bool(done)
+
+
+def _px(seconds: float) -> int:
+    return max(1, round(seconds * 1000))

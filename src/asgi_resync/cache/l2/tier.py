@@ -99,6 +99,7 @@ class SecondTier:
             seconds=lease,
             encode=self.plane.frames.whole,
             written=self._store.written,
+            patient=self._control,
             is_well=lambda: self._pulse.is_well,
         )
         self.cache = Cache(self._store, ledger=ledger, options=options, clock=clock, on_event=on_event)
