@@ -3,9 +3,9 @@
 The report takes a second to make. With RESYNC_REDIS_URL it is made once for all workers, and a purge reaches them all.
 
     pip install 'asgi-resync[demo]'
-    python examples/scaled.py                                                     # serves http://127.0.0.1:8000
-    WORKERS=2 RESYNC_REDIS_URL=redis://127.0.0.1:6379 python examples/scaled.py   # one cache for both
-    WORKERS=2 RESYNC_REDIS_URL=redis+cluster://10.0.0.1,10.0.0.2 python examples/scaled.py   # any node or two of it
+    python examples/scale_out.py                                                     # serves http://127.0.0.1:8000
+    WORKERS=2 RESYNC_REDIS_URL=redis://127.0.0.1:6379 python examples/scale_out.py   # one cache for both
+    WORKERS=2 RESYNC_REDIS_URL=redis+cluster://10.0.0.1,10.0.0.2 python examples/scale_out.py   # any node or two of it
     curl -i http://127.0.0.1:8000/reports/daily               # whichever worker answers: made once, then a hit
     curl -i -X POST http://127.0.0.1:8000/orders              # purges it, and says how far: local, delivered, ...
 """
@@ -44,4 +44,4 @@ app = resync(Starlette(routes=[Route("/reports/{name}", report), Route("/orders"
 if __name__ == "__main__":
     port, workers = int(os.environ.get("PORT", "8000")), int(os.environ.get("WORKERS", "1"))
     # By name, so that each worker makes its own.
-    uvicorn.run("scaled:app", app_dir=os.path.dirname(__file__), host="127.0.0.1", port=port, workers=workers)
+    uvicorn.run("scale_out:app", app_dir=os.path.dirname(__file__), host="127.0.0.1", port=port, workers=workers)

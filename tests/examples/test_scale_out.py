@@ -19,7 +19,7 @@ CROWD = 12
 def scaled(environ: Mapping[str, str]) -> Iterator[Process]:
     """Run the example with *environ*."""
     port = free_port()
-    command = [str(ROOT / "examples" / "scaled.py")]
+    command = [str(ROOT / "examples" / "scale_out.py")]
     with process(command, port, {"PORT": str(port), **environ}) as running:
         until(running.answers, "it answers")
         until(
