@@ -1,22 +1,35 @@
-"""Which upstreams a piece of work has called. It remembers names; what they mean is for those who asked.
+"""Which upstreams a piece of work has called, and which kept values it has used. What it means is for those who asked.
 
 A request, a refresh or a callable opens `Notes`, and whatever calls an upstream within it, in child tasks and worker
-threads too, adds its name. Notes may stand within others, and each learns what the inner ones learn.
+threads too, adds its name. Notes may stand within others, and each learns what the inner ones learn. What runs in a
+context of its own, such as a thread that was started bare, is not known.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextvars import ContextVar
 
 
 class Notes:
-    """The names of the upstreams called so far: `called`."""
+    """The names of the upstreams called so far, `called`, and the `tags` of the kept values used."""
 
-    __slots__ = ("called", "outer")
+    __slots__ = ("called", "outer", "tags")
 
     def __init__(self) -> None:
         self.called: set[str] = set()
+        self.tags: set[str] = set()
         self.outer: Notes | None = None
+
+    def open(self) -> None:
+        """Note what is called from here, until `close`."""
+        self.outer = notes_here.get()
+        notes_here.set(self)
+
+    def close(self) -> None:
+        """Undo `open`; not in a context that never knew of it, where a generator may be collected."""
+        if notes_here.get() is self:
+            notes_here.set(self.outer)
 
 
 notes_here: ContextVar[Notes | None] = ContextVar("asgi_resync.notes", default=None)
@@ -27,4 +40,12 @@ def note(upstream: str) -> None:
     notes = notes_here.get()
     while notes is not None:
         notes.called.add(upstream)
+        notes = notes.outer
+
+
+def note_tags(tags: Iterable[str]) -> None:
+    """Add *tags*, of a value that is used here, to all notes that are open here."""
+    notes = notes_here.get()
+    while notes is not None:
+        notes.tags.update(tags)
         notes = notes.outer

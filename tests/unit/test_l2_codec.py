@@ -50,6 +50,7 @@ WHOLE = response(
     vary=(b"accept", b"cookie"),
     variant=(b"*/*", None, (b"x-host", b"a")),
     tags=("plan", "\xe9"),
+    learned=1,
     route="/plan",
     hidden=[(b"resync-cache-control", b"max-age=1")],
     keep=3.0,
@@ -146,6 +147,15 @@ def test_fields_of_a_later_release_are_skipped() -> None:
     assert facts_of(WHOLE) == facts_of(decoded(head + msgspec.msgpack.encode([*fields, "new", 1])))
 
 
+def test_a_record_of_before_its_last_fields_is_read() -> None:
+    """What an earlier release has written, without what was learned, is a response all the same."""
+    head, fields = payload()
+    found = decoded(head + msgspec.msgpack.encode(fields[:-1]))
+
+    assert isinstance(found, StoredResponse)
+    assert (("plan", "\xe9"), ()) == (found.tags, found.built_from)
+
+
 FIELDS = msgspec.structs.fields(codec._Response)
 
 
@@ -165,6 +175,8 @@ FIELDS = msgspec.structs.fields(codec._Response)
         ("packing", "zstd", "senseless"),
         ("variant", {}, "unreadable"),
         ("seen", -1, "senseless"),
+        ("learned", -1, "senseless"),
+        ("learned", 3, "senseless"),
     ],
 )
 def test_fields_that_make_no_sense_are_broken(field: str, value: object, reason: str) -> None:

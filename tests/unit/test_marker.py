@@ -18,18 +18,18 @@ from starlette.routing import Route
 from tests.unit.caching import cached
 
 from asgi_resync import RuleError, cache_for
-from asgi_resync.cache.marker import Mark, current_mark
+from asgi_resync.cache.marker import Mark
 
 
 @contextmanager
 def marks() -> Iterator[Mark]:
     """Give the mark that a cache around the handler would read."""
     mark = Mark()
-    token = current_mark.set(mark)
+    mark.open()
     try:
         yield mark
     finally:
-        current_mark.reset(token)
+        mark.close()
 
 
 def plain(number: int, *, name: str = "x") -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..noted import notes_here
 from .breaker import Breaker
 from .permit import Permit
 
@@ -15,5 +16,15 @@ class BreakerGuard:
         self.breaker = breaker
 
     def admit(self) -> Permit | None:
-        """Return a permit, or None if the upstream is not to be asked now."""
-        return self.breaker.ask()
+        """Return a permit, or None if the upstream is not to be asked now.
+
+        Nothing is built from what may be left out, and nothing is degraded without it: no notes are taken.
+        """
+        notes = notes_here.get()
+        if notes is None:
+            return self.breaker.ask()
+        notes_here.set(None)
+        try:
+            return self.breaker.ask()
+        finally:
+            notes_here.set(notes)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from .._asgi import Message, Receive, Scope, Send
 from ..errors import BreakerOpen
 from ..events import DegradedAnswer
-from ..noted import notes_here
 from .fallback import degraded, problem
 from .outcome import is_neutral
 from .route import RouteNotes
@@ -66,16 +65,14 @@ class GuardedRequest:
             await self._answer(missing)
             return
         notes = self._notes
-        notes.outer = notes_here.get()
-        notes_here.set(notes)
+        notes.open()
         try:
             await self._middleware.app(self._scope, self._receive, self.send)
         except Exception as error:
             if not await self._crashed(error):
                 raise
         finally:
-            # Not by its token: a generator may be closed in another context than it began in.
-            notes_here.set(notes.outer)
+            notes.close()
             if notes.permits:
                 self._withdraw()
 

@@ -54,6 +54,8 @@ class Call:
     response_time: float = 0.0
     lifetime: Lifetime | None = None
     windows: tuple[float, float] = (0.0, 0.0)
+    built_from: tuple[str, ...] = ()
+    """The tags of what the app has called and used meanwhile."""
 
     @property
     def delay(self) -> float:
@@ -117,13 +119,15 @@ def build_entry(
         vary=vary,
         variant=variant,
         hidden=hidden,
+        built_from=call.built_from,
     )
 
 
 def freshened(entry: StoredResponse, update: RawHeaders, call: Call) -> tuple[StoredResponse, ResponseFields]:
     """Return *entry* as a 304, or a 200 to HEAD, with the fields *update* makes it, and the fields it has then.
 
-    RFC 9111 §4.3.4, §4.3.5 and §3.2.
+    RFC 9111 §4.3.4, §4.3.5 and §3.2. It is built from what *entry* was built from, whose body it has, and from what
+    was called to find out that it still holds.
     """
     options = call.options
     read = read_fields(200, update, now=call.response_time, targets=options.targets)
@@ -153,6 +157,7 @@ def freshened(entry: StoredResponse, update: RawHeaders, call: Call) -> tuple[St
         vary=entry.vary,
         variant=entry.variant,
         hidden=hidden,
+        built_from=tuple(dict.fromkeys((*entry.built_from, *call.built_from))),
     )
     return renewed, fields
 
@@ -169,6 +174,7 @@ def _entry(
     vary: tuple[bytes, ...],
     variant: tuple[object, ...],
     hidden: RawHeaders,
+    built_from: tuple[str, ...],
 ) -> StoredResponse:
     terms, response_time, lifetime = call.terms, call.response_time, call.lifetime
     while_revalidate, if_error = call.windows
@@ -191,7 +197,8 @@ def _entry(
         app_validator=app_validator,
         vary=vary,
         variant=variant,
-        tags=(*terms.all_tags, *fields.tags, *url_tags(key)),
+        tags=(*terms.all_tags, *fields.tags, *url_tags(key), *built_from),
+        learned=len(built_from),
         route=call.route,
         hidden=hidden,
         epoch=call.epoch,

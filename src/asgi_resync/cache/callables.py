@@ -1,7 +1,8 @@
 """Values of functions in the cache: through the same tiers, flights, stale windows and purges as responses.
 
 A value is kept as bytes and decoded anew for each caller, so that none can change what another gets. None, empty lists
-and the like are values as any other, and kept; an exception never is.
+and the like are values as any other, and kept; an exception never is. What uses a value is built from what the value
+was built from, and is purged with it.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ import msgspec
 
 from ..errors import RuleError
 from ..events import CacheHit, CacheKey, CacheMiss, RefreshFailed, StaleServed
+from ..noted import Notes, note_tags, notes_here
 from .cache import Cache
 from .callable_key import KIND, KeyTemplate
 from .claims import Claim
 from .entry import StoredResponse
 from .flight import MAX_ATTEMPTS, Flight, FlightKey, Flights
 from .policy.reuse import AskApp, Fresh, ServeStale, may_serve_if_error, reuse
+from .provenance import built_from
 from .rules import upstream_tag
 from .tags import MarkedStale
 
@@ -84,13 +87,15 @@ class Values:
                 case Fresh():
                     if cache.emit is not None:
                         cache.emit(CacheHit(key=key, route=route, tier=tier, age=now - entry.born))
+                    note_tags(entry.tags)
                     return value
                 case ServeStale(reason=reason):
                     if self._flights.find(_known_as(key)) is None and now >= entry.refresh_after:
-                        self._begin(key, factory, terms, entry, route, 1, limit=cache.options.refresh_timeout)
+                        self._begin(key, factory, terms, entry, route, 1, is_refresh=True)
                     if cache.emit is not None:
                         staleness = now - entry.fresh_until
                         cache.emit(StaleServed(key=key, route=route, reason=reason, staleness=staleness))
+                    note_tags(entry.tags)
                     return value
                 case AskApp():
                     pass
@@ -165,6 +170,7 @@ class Values:
             if flight.state == "landed" and result is not None:
                 outdated = result.epoch < epoch and self._cache.ledger.standing(result) != "good"
                 if is_mine or flight.is_fallback or not outdated:
+                    note_tags(result.tags)
                     return decoder.decode(result.body)
                 self._flights.end(_known_as(key), flight)
                 continue
@@ -182,12 +188,12 @@ class Values:
         route: str,
         attempt: int,
         *,
-        limit: float | None = None,
+        is_refresh: bool = False,
     ) -> Flight[StoredResponse]:
-        """Call *factory* in the background, for *limit* seconds at most."""
+        """Call *factory* in the background; as a refresh, which nobody waits for, within the time limit of those."""
         loop = asyncio.get_running_loop()
         flight = self._flights.begin(_known_as(key), loop, attempt)
-        self._cache.own(loop.create_task(self._make(flight, key, factory, terms, stale, route, limit)))
+        self._cache.own(loop.create_task(self._make(flight, key, factory, terms, stale, route, is_refresh=is_refresh)))
         return flight
 
     async def _make(
@@ -198,9 +204,15 @@ class Values:
         terms: ValueTerms,
         stale: StoredResponse | None,
         route: str,
-        limit: float | None,
+        *,
+        is_refresh: bool,
     ) -> None:
         cache = self._cache
+        notes = Notes()
+        # What a refresh calls is no part of what goes on without it.
+        if is_refresh:
+            notes_here.set(None)
+        notes.open()
         claim: Claim | None = None
         is_stored = False
         try:
@@ -210,9 +222,10 @@ class Values:
                     flight.land(found)
                     return
             moment, epoch, seen = cache.drops, cache.ledger.version, cache.ledger.seen
-            async with asyncio.timeout(limit):
+            async with asyncio.timeout(cache.options.refresh_timeout if is_refresh else None):
                 value = await _called(factory)
-            entry = _entry(key, _written(value, key), terms, cache.clock(), epoch=epoch, seen=seen, route=route)
+            body, learned, now = _written(value, key), built_from(notes), cache.clock()
+            entry = _entry(key, body, terms, learned, now, epoch=epoch, seen=seen, route=route)
             if not cache.dropped_since(key, moment) and cache.ledger.standing(entry) != "purged":
                 is_stored = await cache.keep(key, entry)
             flight.land(entry)
@@ -345,7 +358,15 @@ def _read(decoder: msgspec.msgpack.Decoder[Any], entry: StoredResponse) -> objec
 
 
 def _entry(
-    key: CacheKey, body: bytes, terms: ValueTerms, now: float, *, epoch: int, seen: int, route: str
+    key: CacheKey,
+    body: bytes,
+    terms: ValueTerms,
+    learned: tuple[str, ...],
+    now: float,
+    *,
+    epoch: int,
+    seen: int,
+    route: str,
 ) -> StoredResponse:
     return StoredResponse(
         key=key,
@@ -358,7 +379,8 @@ def _entry(
         lifetime=float(terms.ttl),
         stale_while_revalidate=float(terms.stale_while_revalidate),
         stale_if_error=float(terms.stale_if_error),
-        tags=terms.tags,
+        tags=(*terms.tags, *learned),
+        learned=len(learned),
         route=route,
         epoch=epoch,
         seen=seen,

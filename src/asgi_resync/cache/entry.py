@@ -63,6 +63,8 @@ class StoredResponse:
     variant: tuple[object, ...] = ()
     """What the request that brought it sent in the fields named by `vary`, normalised (§4.1)."""
     tags: tuple[str, ...] = ()
+    learned: int = 0
+    """How many of `tags`, the last ones, say what its body was built from: they stay as long as the body does."""
     route: str = ""
     hidden: RawHeaders = field(default_factory=list)
     """Lines of our own targeted field: they govern the entry, also after a 304, and never go out."""
@@ -99,3 +101,8 @@ class StoredResponse:
             for name, value in lines:
                 size += len(name) + len(value) + 144
         self.size = size
+
+    @property
+    def built_from(self) -> tuple[str, ...]:
+        """Those of `tags` that were learned."""
+        return self.tags[len(self.tags) - self.learned :]

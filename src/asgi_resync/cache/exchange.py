@@ -19,12 +19,13 @@ from .delivery import Delivery
 from .entry import StoredResponse
 from .flight import Flight
 from .forward import header_lines
-from .marker import Mark, current_mark, unmark
+from .marker import Mark
 from .opening import degraded_lines, in_its_place, is_error, judge, opts_in, verdict_on_passed, without_own_target
 from .outcome import Outcome
 from .policy.fields import OWN_TARGET, read_fields
 from .policy.storability import NotStorable
 from .policy.validation import NOT_UPDATED, Verdict, identified, stored_headers
+from .provenance import built_from
 from .renewal import renew
 from .rules import BODY_METHODS, Terms
 from .status import forward_member
@@ -96,7 +97,7 @@ class Exchange:
     async def run(self, app: ASGIApp, scope: Scope, receive: Receive) -> None:
         """Call *app* to its end. Raises what the app raises, unless a stored response was served in its place."""
         self._receive = receive
-        token = current_mark.set(self._mark)
+        self._mark.open()
         try:
             await app(scope, receive if self.method in BODY_METHODS else self._watched, self.send)
         except Exception as error:
@@ -108,7 +109,7 @@ class Exchange:
         else:
             await self.returned()
         finally:
-            unmark(token)
+            self._mark.close()
 
     async def _watched(self) -> Message:
         """Give the app a message; a GET that turns out to have a body (HTTP/2 need not announce it) is not kept."""
@@ -122,7 +123,7 @@ class Exchange:
         self.candidates = ()
         self.must_repeat = False
         self.phase = "waiting"
-        self._mark.terms = None
+        self._mark.begin_again()
 
     async def send(self, message: Message) -> None:
         """Take one message from the app."""
@@ -277,6 +278,7 @@ class Exchange:
         made: bytes | None = None
         try:
             variant = self._variant(self._copy.plan.vary)
+            self._copy.call.built_from = built_from(self._mark)
             entry, made = self._copy.entry(self.cache.clock(), key=self.asked.key, variant=variant)
             await self._keep(entry)
         except Exception as error:
@@ -322,6 +324,7 @@ class Exchange:
     async def _renewed(self, alike: tuple[StoredResponse, ...], headers: RawHeaders) -> StoredResponse:
         """Bring the update *headers* into all that is *alike* (§4.3.4), and return the first, which answers."""
         asked, call = self.asked, self._call()
+        call.built_from = built_from(self._mark)
         if self.has_body:
             # What the app said to a body that no key knows counts for this client alone.
             self._not_stored("request-body", alike[0].status)

@@ -8,22 +8,23 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
-from contextvars import ContextVar, Token
 from typing import Literal, ParamSpec, TypeVar, cast
 
 from ..errors import RuleError
+from ..noted import Notes, notes_here
 from .rules import Terms
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Mark:
-    """Where a handler leaves its terms for the middleware around it. One per call of the app."""
+class Mark(Notes):
+    """Where a handler leaves its terms, and what it calls is noted, for the middleware around it. One per request."""
 
     __slots__ = ("_told", "terms")
 
     def __init__(self, told: Callable[[], None] | None = None) -> None:
+        super().__init__()
         self._told = told
         self.terms: Terms | None = None
 
@@ -33,17 +34,18 @@ class Mark:
         if self._told is not None:
             self._told()
 
+    def begin_again(self) -> None:
+        """Forget what was left and noted, for a second call of the app."""
+        self.terms = None
+        self.called, self.tags = set(), set()
 
-current_mark: ContextVar[Mark | None] = ContextVar("resync_mark", default=None)
 
-
-def unmark(token: Token[Mark | None]) -> None:
-    """Undo the setting of `current_mark` that gave *token*."""
-    try:
-        current_mark.reset(token)
-    except ValueError:
-        # Collected after its loop was closed, in no context of its own.
-        pass
+def mark_here() -> Mark | None:
+    """Return the innermost mark that is open."""
+    notes = notes_here.get()
+    while notes is not None and not isinstance(notes, Mark):
+        notes = notes.outer
+    return notes
 
 
 def cache_for(
@@ -80,7 +82,7 @@ def cache_for(
     )
 
     def leave() -> None:
-        mark = current_mark.get()
+        mark = mark_here()
         if mark is not None:
             mark.leave(terms)
 

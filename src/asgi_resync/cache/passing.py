@@ -8,7 +8,7 @@ from .asked import Asked
 from .cache import Cache
 from .exchange import Exchange
 from .forward import header_lines
-from .marker import Mark, current_mark, unmark
+from .marker import Mark
 from .opening import may_opt_in
 
 
@@ -32,7 +32,7 @@ class PassOn:
     async def run(self, app: ASGIApp, receive: Receive) -> None:
         """Call *app* to its end. Raises what it raises."""
         self._receive = receive
-        token = current_mark.set(self._mark)
+        self._mark.open()
         try:
             await app(self._scope, self.receive, self.send)
         except Exception as error:
@@ -40,7 +40,7 @@ class PassOn:
                 await self._exchange.crashed(error)
             raise
         finally:
-            unmark(token)
+            self._mark.close()
         if self._exchange is not None:
             await self._exchange.returned()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from .._asgi import ASGIApp, Scope
+from ..noted import notes_here
 from .asking import ask, request_of
 from .entry import StoredResponse
 from .exchange import Exchange
@@ -17,6 +18,8 @@ async def refresh(exchange: Exchange, entry: StoredResponse, app: ASGIApp, scope
     The app gets a scope of its own, without what the client asked of its own copy, and without extensions: they would
     let it answer by other means than bytes.
     """
+    # What it calls is no part of the request that was answered without it.
+    notes_here.set(None)
     cache = exchange.cache
     headers = [pair for pair in scope["headers"] if pair[0] not in PRECONDITIONS and pair[0] != b"range"]
     method = "GET" if scope["method"] == "HEAD" else scope["method"]

@@ -57,6 +57,7 @@ class _Response(msgspec.Struct, array_like=True, frozen=True, kw_only=True, gc=F
     route: str
     hidden: _Lines
     seen: int
+    learned: int = 0
 
 
 class _Variants(msgspec.Struct, array_like=True, frozen=True, kw_only=True, gc=False):
@@ -135,6 +136,7 @@ def encode_record(
             route=record.route,
             hidden=record.hidden,
             seen=record.seen,
+            learned=record.learned,
         ),
         buffer,
         _HEAD,
@@ -170,6 +172,7 @@ def _response(stored: _Response, key: CacheKey, raw_key: bytes, max_body: int) -
     if not (
         100 <= stored.status <= 999
         and stored.seen >= 0
+        and 0 <= stored.learned <= len(stored.tags)
         and 0 <= body_size <= max_body
         and (packing or body_size == len(stored.body))
         and math.isfinite(
@@ -212,6 +215,7 @@ def _response(stored: _Response, key: CacheKey, raw_key: bytes, max_body: int) -
         vary=stored.vary,
         variant=tuple(map(_hashable, variant)) if variant else (),
         tags=stored.tags,
+        learned=stored.learned,
         route=stored.route,
         hidden=stored.hidden,
         seen=stored.seen,
