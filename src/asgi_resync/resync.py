@@ -238,8 +238,8 @@ class Resync:
         type: object = None,
         tags: Sequence[str] = (),
         upstreams: Sequence[str] = (),
-        stale_while_revalidate: float = 0.0,
-        stale_if_error: float = 0.0,
+        stale_while_revalidate: float | None = None,
+        stale_if_error: float | None = None,
     ) -> Decorator:
         """Keep what a function returns: `@resync.cached("jobs:{status}", ttl=10, tags=["plan"])`.
 
@@ -254,7 +254,7 @@ class Resync:
         for name in upstreams:
             if name not in self.upstreams:
                 raise RuleError("upstreams", name, f"add Upstream({name!r}) to upstreams")
-        terms = terms_of(ttl, tags, upstreams, stale_while_revalidate, stale_if_error)
+        terms = terms_of(ttl, tags, upstreams, stale_while_revalidate, stale_if_error, self.cache.options)
         return self.cache.values.cached(key, terms, type)
 
     def _keyed(self, url: str) -> str:

@@ -170,8 +170,8 @@ class Cache:
         type: object = ...,
         tags: Sequence[str] = ...,
         upstreams: Sequence[str] = ...,
-        stale_while_revalidate: float = ...,
-        stale_if_error: float = ...,
+        stale_while_revalidate: float | None = ...,
+        stale_if_error: float | None = ...,
     ) -> T: ...
     @overload
     async def get_or_set(
@@ -183,8 +183,8 @@ class Cache:
         type: object = ...,
         tags: Sequence[str] = ...,
         upstreams: Sequence[str] = ...,
-        stale_while_revalidate: float = ...,
-        stale_if_error: float = ...,
+        stale_while_revalidate: float | None = ...,
+        stale_if_error: float | None = ...,
     ) -> T: ...
     async def get_or_set(
         self,
@@ -195,22 +195,24 @@ class Cache:
         type: object = Any,
         tags: Sequence[str] = (),
         upstreams: Sequence[str] = (),
-        stale_while_revalidate: float = 0.0,
-        stale_if_error: float = 0.0,
+        stale_while_revalidate: float | None = None,
+        stale_if_error: float | None = None,
     ) -> object:
         """Return the value kept under *key*, made by *factory* where there is none, and kept for *ttl* seconds.
 
         However many ask, *factory* is called once, in all processes that share a second tier; a sync one runs in a
-        thread. It runs to its end whoever gives up waiting. Stale windows, in seconds, and purges by *tags* and
-        *upstreams* are as for responses. None and empty values are kept as any other, exceptions never: where nothing
-        stale may stand in, one of those who wait tries again, and then each meets its own.
+        thread. It runs to its end whoever gives up waiting. Stale windows, in seconds (None: as the settings say), and
+        purges by *tags* and *upstreams* are as for responses. None and empty values are kept as any other, exceptions
+        never: where nothing stale may stand in, one of those who wait tries again, and then each meets its own.
 
-        A value goes through msgspec: what comes back is of *type*, and no caller shares it with another. Raises
-        RuleError for a type that msgspec does not know, and whatever *factory* raises.
+        A value goes through msgspec: what comes back is of *type*, and no caller shares it with another. One that is
+        not of *type*, or larger than responses may be, reaches those who wait for it and is not kept (NotStored).
+        Raises RuleError for a type that msgspec does not know and for a *factory* that asks for its own value, and
+        whatever *factory* raises.
         """
         from .callables import terms_of, value_key
 
-        terms = terms_of(ttl, tags, upstreams, stale_while_revalidate, stale_if_error)
+        terms = terms_of(ttl, tags, upstreams, stale_while_revalidate, stale_if_error, self.options)
         found: object = await self.values.get_or_set(value_key(key), factory, terms, type, key)
         return found
 

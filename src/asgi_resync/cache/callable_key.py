@@ -89,6 +89,8 @@ def _stable(value: object, name: str) -> object:
         return (
             None if value is None else (type(value).__module__, type(value).__qualname__, value.name, repr(value.value))
         )
+    if type(value) is int and not -(2**63) <= value < 2**64:
+        return ("int", hex(value))  # More than a key holds as a number.
     if type(value) in (bool, int, float, str, bytes):
         return (type(value).__name__, repr(value) if isinstance(value, float) else value)
     if isinstance(value, (UUID, Decimal, date, datetime, time)):

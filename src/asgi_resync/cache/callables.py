@@ -1,8 +1,9 @@
 """Values of functions in the cache: through the same tiers, flights, stale windows and purges as responses.
 
 A value is kept as bytes and decoded anew for each caller, so that none can change what another gets. None, empty lists
-and the like are values as any other, and kept; an exception never is. What uses a value is built from what the value
-was built from, and is purged with it.
+and the like are values as any other, and kept; an exception never is, nor what could not be read back as its type:
+that reaches all who wait for it as the function returned it, and is made anew for the next. What uses a value is built
+from what the value was built from, and is purged with it.
 """
 
 from __future__ import annotations
@@ -10,32 +11,37 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
-import typing
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
 import msgspec
 
 from ..errors import RuleError
-from ..events import CacheHit, CacheKey, CacheMiss, RefreshFailed, StaleServed
+from ..events import CacheHit, CacheKey, CacheMiss, Collapsed, NotStored, RefreshFailed, StaleServed, Stored
 from ..noted import Notes, note_tags, notes_here
 from .cache import Cache
 from .callable_key import KIND, KeyTemplate
 from .claims import Claim
 from .entry import StoredResponse
 from .flight import MAX_ATTEMPTS, Flight, FlightKey, Flights
+from .options import CacheOptions
 from .policy.reuse import AskApp, Fresh, ServeStale, may_serve_if_error, reuse
 from .provenance import built_from
 from .rules import upstream_tag
 from .tags import MarkedStale
+from .value_types import UNREADABLE, Misfit, decoder_of, landed_value, read_value, returned_by, written
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 MAX_TURNS = 3
 
-_encode = msgspec.msgpack.Encoder().encode
+_under_way: ContextVar[tuple[tuple[Values, CacheKey, Flight[StoredResponse]], ...]] = ContextVar(
+    "asgi_resync.values", default=()
+)
+"""The values that are being made here, each for the one before it: who asks for one of them would wait for itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,13 +82,14 @@ class Values:
         """Return the value under *key* as *type*, made by *factory* if need be: once, however many ask.
 
         *factory* may be async; if not, it runs in a thread. It runs to its end whoever gives up waiting. Raises what it
-        raises, where nothing stale may stand in; RuleError if msgspec cannot write what it returns.
+        raises, where nothing stale may stand in; RuleError if msgspec cannot write what it returns, or if *factory*
+        asks for the value that it is to make.
         """
-        cache, decoder = self._cache, _decoder(type)
+        cache, decoder = self._cache, decoder_of(type)
         tier = "l1" if cache.near(key) is not None else "l2"
-        entry, marked = await self._find(key)
+        entry, marked, is_absent = await self._find(key)
         now = cache.clock()
-        if entry is not None and (value := _read(decoder, entry)) is not _UNREADABLE:
+        if entry is not None and (value := read_value(decoder, entry)) is not UNREADABLE:
             match reuse(entry, now, None, marked_stale_at=marked):
                 case Fresh():
                     if cache.emit is not None:
@@ -91,7 +98,7 @@ class Values:
                     return value
                 case ServeStale(reason=reason):
                     if self._flights.find(_known_as(key)) is None and now >= entry.refresh_after:
-                        self._begin(key, factory, terms, entry, route, 1, is_refresh=True)
+                        self._begin(key, factory, terms, entry, decoder, route, 1, is_absent=False, is_refresh=True)
                     if cache.emit is not None:
                         staleness = now - entry.fresh_until
                         cache.emit(StaleServed(key=key, route=route, reason=reason, staleness=staleness))
@@ -101,7 +108,7 @@ class Values:
                     pass
         else:
             entry = None
-        return await self._fly(key, factory, terms, entry, decoder, route)
+        return await self._fly(key, factory, terms, entry, decoder, route, is_absent=is_absent)
 
     def cached(self, key: str | None, terms: ValueTerms, type: object = None) -> Decorator:
         """Return the decorator; see `Resync.cached`."""
@@ -116,7 +123,7 @@ class Values:
             @functools.wraps(function)
             async def cached(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - those of the function
                 if not wanted:
-                    wanted.append(_returned_by(function))
+                    wanted.append(returned_by(function))
                 place, tags = template.of(args, kwargs)
                 own = ValueTerms(
                     ttl=terms.ttl,
@@ -131,14 +138,15 @@ class Values:
 
         return decorate
 
-    async def _find(self, key: CacheKey) -> tuple[StoredResponse | None, float | None]:
+    async def _find(self, key: CacheKey) -> tuple[StoredResponse | None, float | None, bool]:
+        """Return the value, since when it is marked stale, and whether nothing was there, not even what is purged."""
         record = await self._cache.fetch(key)
         if not isinstance(record, StoredResponse):
-            return None, None
+            return None, None, record is None
         standing = self._cache.ledger.standing(record)
         if standing == "purged":
-            return None, None
-        return record, standing.at if isinstance(standing, MarkedStale) else None
+            return None, None, False
+        return record, standing.at if isinstance(standing, MarkedStale) else None, False
 
     async def _fly(
         self,
@@ -148,8 +156,13 @@ class Values:
         stale: StoredResponse | None,
         decoder: msgspec.msgpack.Decoder[Any],
         route: str,
+        *,
+        is_absent: bool,
     ) -> Any:  # noqa: ANN401 - as get_or_set
         """Wait for the call under way, or begin one. After a failure one of those who wait tries again, then all do."""
+        for values, made, under_way in _under_way.get():
+            if values is self and made == key and not under_way.is_over:
+                raise RuleError("key", key[1], "its function asks for the value that it is to make itself")
         loop = asyncio.get_running_loop()
         epoch = self._cache.ledger.version
         attempt = 1
@@ -159,7 +172,7 @@ class Values:
             if flight is None or is_mine:
                 if self._cache.emit is not None:
                     self._cache.emit(CacheMiss(key=key, route=route, reason="uri-miss" if stale is None else "stale"))
-                flight = self._begin(key, factory, terms, stale, route, attempt)
+                flight = self._begin(key, factory, terms, stale, decoder, route, attempt, is_absent=is_absent)
             flight.join()
             try:
                 while not flight.is_over:
@@ -170,8 +183,16 @@ class Values:
             if flight.state == "landed" and result is not None:
                 outdated = result.epoch < epoch and self._cache.ledger.standing(result) != "good"
                 if is_mine or flight.is_fallback or not outdated:
-                    note_tags(result.tags)
-                    return decoder.decode(result.body)
+                    value = landed_value(flight.remark, result, decoder)
+                    if value is not UNREADABLE:
+                        note_tags(result.tags)
+                        if not is_mine and self._cache.emit is not None:
+                            self._cache.emit(Collapsed(key=key, route=route))
+                        return value
+                    assert not is_mine
+                    # Made as another type for who asked first: each type is made for itself.
+                    attempt = MAX_ATTEMPTS + 1
+                    continue
                 self._flights.end(_known_as(key), flight)
                 continue
             if is_mine:
@@ -185,15 +206,20 @@ class Values:
         factory: Callable[[], object],
         terms: ValueTerms,
         stale: StoredResponse | None,
+        decoder: msgspec.msgpack.Decoder[Any],
         route: str,
         attempt: int,
         *,
+        is_absent: bool,
         is_refresh: bool = False,
     ) -> Flight[StoredResponse]:
         """Call *factory* in the background; as a refresh, which nobody waits for, within the time limit of those."""
         loop = asyncio.get_running_loop()
         flight = self._flights.begin(_known_as(key), loop, attempt)
-        self._cache.own(loop.create_task(self._make(flight, key, factory, terms, stale, route, is_refresh=is_refresh)))
+        making = self._make(
+            flight, key, factory, terms, stale, decoder, route, is_absent=is_absent, is_refresh=is_refresh
+        )
+        self._cache.own(loop.create_task(making))
         return flight
 
     async def _make(
@@ -203,11 +229,14 @@ class Values:
         factory: Callable[[], object],
         terms: ValueTerms,
         stale: StoredResponse | None,
+        decoder: msgspec.msgpack.Decoder[Any],
         route: str,
         *,
+        is_absent: bool,
         is_refresh: bool,
     ) -> None:
         cache = self._cache
+        _under_way.set((*_under_way.get(), (self, key, flight)))
         notes = Notes()
         # What a refresh calls is no part of what goes on without it.
         if is_refresh:
@@ -217,18 +246,30 @@ class Values:
         is_stored = False
         try:
             if cache.claims is not None:
-                claim, found = await self._take_turn(key, is_absent=stale is None)
+                claim, found = await self._take_turn(key, decoder, is_absent=is_absent)
                 if found is not None:
                     flight.land(found)
                     return
             moment, epoch, seen = cache.drops, cache.ledger.version, cache.ledger.seen
             async with asyncio.timeout(cache.options.refresh_timeout if is_refresh else None):
                 value = await _called(factory)
-            body, learned, now = _written(value, key), built_from(notes), cache.clock()
+            body, learned, now = written(value, key), built_from(notes), cache.clock()
             entry = _entry(key, body, terms, learned, now, epoch=epoch, seen=seen, route=route)
-            if not cache.dropped_since(key, moment) and cache.ledger.standing(entry) != "purged":
+            reason, misfit = None, None
+            if read_value(decoder, entry) is UNREADABLE:
+                reason, misfit = "other-type", Misfit(value, decoder)
+            elif len(entry.body) > cache.options.max_body:
+                reason = "too-large"
+            elif cache.dropped_since(key, moment) or cache.ledger.standing(entry) == "purged":
+                reason = "purged"
+            else:
                 is_stored = await cache.keep(key, entry)
-            flight.land(entry)
+            if cache.emit is not None:
+                if reason is not None:
+                    cache.emit(NotStored(key=key, route=route, reason=reason))
+                elif is_stored:
+                    cache.emit(Stored(key=key, route=route, lifetime=entry.lifetime, size=len(entry.body)))
+            flight.land(entry, remark=misfit)
         except Exception as error:
             self._failed(flight, key, stale, route, error)
         except BaseException as error:
@@ -258,7 +299,9 @@ class Values:
         flight.remark = error
         flight.fail()
 
-    async def _take_turn(self, key: CacheKey, *, is_absent: bool) -> tuple[Claim | None, StoredResponse | None]:
+    async def _take_turn(
+        self, key: CacheKey, decoder: msgspec.msgpack.Decoder[Any], *, is_absent: bool
+    ) -> tuple[Claim | None, StoredResponse | None]:
         """Return a claim, or what another process stored meanwhile; neither, where one has waited enough."""
         claims = self._cache.claims
         assert claims is not None
@@ -266,16 +309,12 @@ class Values:
             claim = await claims.claim(key, None, is_absent=is_absent)
             if claim is not None:
                 return claim, None
-            found, marked = await self._find(key)
-            if found is not None:
+            found, marked, is_absent = await self._find(key)
+            if found is not None and read_value(decoder, found) is not UNREADABLE:
                 decision = reuse(found, self._cache.clock(), None, marked_stale_at=marked)
                 if isinstance(decision, Fresh):
                     return None, found
-            is_absent = found is None
         return None, None
-
-
-_UNREADABLE = object()
 
 
 def value_key(key: str) -> CacheKey:
@@ -287,18 +326,24 @@ def terms_of(
     ttl: float,
     tags: Sequence[str],
     upstreams: Sequence[str],
-    stale_while_revalidate: float,
-    stale_if_error: float,
+    stale_while_revalidate: float | None,
+    stale_if_error: float | None,
+    options: CacheOptions,
 ) -> ValueTerms:
-    """Return the terms that a caller gave. Raises RuleError for what cannot work."""
+    """Return the terms that a caller gave; windows that are None are those of *options*.
+
+    Raises RuleError for what cannot work.
+    """
     for argument, names in (("tags", tags), ("upstreams", upstreams)):
         if isinstance(names, str):
             raise RuleError(argument, names, f"give a list, such as [{names!r}]")
     return ValueTerms(
         ttl=ttl,
         tags=(*tags, *map(upstream_tag, upstreams)),
-        stale_while_revalidate=stale_while_revalidate,
-        stale_if_error=stale_if_error,
+        stale_while_revalidate=(
+            options.stale_while_revalidate if stale_while_revalidate is None else stale_while_revalidate
+        ),
+        stale_if_error=options.stale_if_error if stale_if_error is None else stale_if_error,
     )
 
 
@@ -314,47 +359,12 @@ def _without_stop(factory: Callable[[], object]) -> object:
         raise RuntimeError("the function raised StopIteration") from error
 
 
-def _returned_by(function: Callable[..., object]) -> object:
-    """Return what the annotation says; those of parameters are not looked at, and may name what is not there."""
-    bare = inspect.unwrap(function)
-    holder = type("Returned", (), {"__annotations__": {"it": getattr(bare, "__annotations__", {}).get("return", Any)}})
-    return typing.get_type_hints(holder, globalns=getattr(bare, "__globals__", {}))["it"]
-
-
 async def _called(factory: Callable[[], object]) -> object:
     if inspect.iscoroutinefunction(factory) or inspect.iscoroutinefunction(getattr(factory, "func", None)):
         result = factory()
     else:
         result = await asyncio.to_thread(_without_stop, factory)
     return await result if inspect.isawaitable(result) else result
-
-
-def _written(value: object, key: CacheKey) -> bytes:
-    try:
-        return _encode(value)
-    except (TypeError, ValueError, OverflowError) as error:
-        remedy = f"return what msgspec can write ({error})"
-        raise RuleError(f"the value of {key[1]}", type(value).__name__, remedy) from error
-
-
-def _decoder(type: object) -> msgspec.msgpack.Decoder[Any]:
-    try:
-        return _decoder_for(type)
-    except TypeError as error:
-        raise RuleError("type", type, f"name a type that msgspec can read ({error})") from error
-
-
-@functools.lru_cache(maxsize=1024)
-def _decoder_for(type: object) -> msgspec.msgpack.Decoder[Any]:
-    return msgspec.msgpack.Decoder(type)
-
-
-def _read(decoder: msgspec.msgpack.Decoder[Any], entry: StoredResponse) -> object:
-    """Return the value, or _UNREADABLE for one of another type: an older version of the app may have stored it."""
-    try:
-        return decoder.decode(entry.body)
-    except msgspec.DecodeError:
-        return _UNREADABLE
 
 
 def _entry(

@@ -1,0 +1,159 @@
+"""Values of functions at the edges: other types, other processes, functions that reach themselves, too much."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from tests.unit.caching import turns
+from tests.unit.test_turn import Desk, Shared
+
+from asgi_resync import Cache, Resync, RuleError, Settings
+from asgi_resync.cache.callable_key import KeyTemplate
+from asgi_resync.cache.l2.names import key_bytes
+from asgi_resync.cache.options import CacheOptions
+from asgi_resync.events import Collapsed, Event, NotStored, Stored
+from asgi_resync.testing import ManualClock
+
+
+class Processes:
+    """Two caches that share a store and a desk of claims."""
+
+    def __init__(self) -> None:
+        clock, desk, store = ManualClock(), Desk(), Shared()
+        self.desk = desk
+        self.one, self.other = (Cache(store, clock=clock) for _ in range(2))
+        self.one.claims = self.other.claims = desk
+
+
+async def held(gate: asyncio.Event, value: object, calls: list[object]) -> object:
+    """Return *value* once *gate* is open."""
+    calls.append(value)
+    await gate.wait()
+    return value
+
+
+async def test_a_value_of_another_type_from_another_process_is_a_miss() -> None:
+    """As during a rollout: each version of the app makes its own."""
+    site, gate, calls = Processes(), asyncio.Event(), list[object]()
+
+    older = asyncio.create_task(site.one.get_or_set("n", lambda: held(gate, "old", calls), ttl=10, type=str))
+    await turns()
+    newer = asyncio.create_task(site.other.get_or_set("n", lambda: held(gate, 2, calls), ttl=10, type=int))
+    await turns()
+    gate.set()
+
+    answers: list[object] = [*await asyncio.wait_for(asyncio.gather(older, newer), 5)]
+    assert ["old", 2] == answers
+
+
+async def test_after_a_purge_the_processes_still_make_one_call() -> None:
+    """What is purged lies in the store yet, and is not what a process waits for."""
+    site, gate, calls = Processes(), asyncio.Event(), list[object]()
+    await site.one.get_or_set("n", lambda: 1, ttl=10, tags=["plan"])
+    for cache in (site.one, site.other):
+        await cache.purge(tags=["plan"])
+    site.desk.asked.clear()
+
+    tasks = [
+        asyncio.create_task(cache.get_or_set("n", lambda: held(gate, 2, calls), ttl=10, tags=["plan"]))
+        for cache in (site.one, site.other)
+    ]
+    await turns()
+    gate.set()
+
+    assert [2, 2] == await asyncio.wait_for(asyncio.gather(*tasks), 5)
+    assert [2] == calls
+    assert {False} == {is_absent for _, _, is_absent in site.desk.asked}
+
+
+async def test_what_does_not_fit_its_annotation_reaches_the_caller_and_is_not_kept() -> None:
+    """Those who wait get it too; the next call makes it anew."""
+    events: list[Event] = []
+    resync, gate, calls = Resync(Settings(), on_event=events.append), asyncio.Event(), list[object]()
+
+    @resync.cached(ttl=10)
+    async def count() -> int:
+        return await held(gate, "three", calls)  # type: ignore[return-value]  # what is tried
+
+    tasks = [asyncio.create_task(count()) for _ in range(2)]
+    await turns()
+    gate.set()
+
+    answers: list[object] = [*await asyncio.wait_for(asyncio.gather(*tasks), 5)]
+    assert ["three", "three"] == answers
+    assert ["other-type"] == [event.reason for event in events if isinstance(event, NotStored)]
+    assert "three" == await count()  # type: ignore[comparison-overlap]  # what is tried
+    assert 2 == len(calls)
+
+
+async def test_who_asks_for_another_type_does_not_get_what_is_made_for_the_first() -> None:
+    """One call serves those who read it as one type."""
+    cache, gate, calls = Cache(), asyncio.Event(), list[object]()
+
+    one = asyncio.create_task(cache.get_or_set("n", lambda: held(gate, "a", calls), ttl=10, type=str))
+    await turns()
+    other = asyncio.create_task(cache.get_or_set("n", lambda: held(gate, 1, calls), ttl=10, type=int))
+    await turns()
+    gate.set()
+
+    answers: list[object] = [*await asyncio.wait_for(asyncio.gather(one, other), 5)]
+    assert ["a", 1] == answers
+
+
+@pytest.mark.parametrize("is_direct", [True, False])
+async def test_a_function_that_asks_for_its_own_value_is_told(is_direct: bool) -> None:
+    """It would wait for itself for ever, itself or by way of another."""
+    cache = Cache()
+
+    async def other() -> Any:
+        return await cache.get_or_set("other", own, ttl=10)
+
+    async def own() -> Any:
+        return await cache.get_or_set("own", own if is_direct else other, ttl=10)
+
+    with pytest.raises(RuleError, match=r"'own'.*asks for the value"):
+        await asyncio.wait_for(cache.get_or_set("own", own, ttl=10), 5)
+
+
+async def test_values_are_told_as_responses_are() -> None:
+    """What was stored, and who was answered by the call of another."""
+    events: list[Event] = []
+    resync, gate = Resync(Settings(), on_event=events.append), asyncio.Event()
+
+    tasks = [asyncio.create_task(resync.cache.get_or_set("n", lambda: held(gate, "a", []), ttl=10)) for _ in range(3)]
+    await turns()
+    gate.set()
+    await asyncio.wait_for(asyncio.gather(*tasks), 5)
+
+    assert [(10.0, 2)] == [(event.lifetime, event.size) for event in events if isinstance(event, Stored)]
+    assert 2 == sum(isinstance(event, Collapsed) for event in events)
+
+
+async def test_windows_and_sizes_are_those_of_the_settings() -> None:
+    """A window that is given counts, even one of nothing."""
+    clock, events = ManualClock(), list[Event]()
+    options = CacheOptions(max_body=10, stale_if_error=100)
+    cache = Cache(clock=clock, options=options, on_event=events.append)
+
+    assert "x" * 20 == await cache.get_or_set("large", lambda: "x" * 20, ttl=10)
+    assert ["too-large"] == [event.reason for event in events if isinstance(event, NotStored)]
+    for key, window in (("default", None), ("none", 0.0)):
+        await cache.get_or_set(key, lambda: 1, ttl=10, stale_if_error=window)
+    clock.advance(50)
+
+    assert 1 == await cache.get_or_set("default", lambda: 1 // 0, ttl=10)
+    with pytest.raises(ZeroDivisionError):
+        await cache.get_or_set("none", lambda: 1 // 0, ttl=10)
+
+
+def test_large_numbers_have_keys_in_redis() -> None:
+    """More than 64 bits are no number to it, and are told apart from texts of the same digits."""
+
+    def jobs(number: object) -> None: ...
+
+    template = KeyTemplate(jobs, None, ())
+    numbers = [2**63, 2**64 - 1, 2**64, -(2**63), -(2**63) - 1, 10**6000, hex(2**64)]
+
+    assert len(numbers) == len({key_bytes(template.of((number,), {})[0]) for number in numbers})
