@@ -288,6 +288,20 @@ async def test_what_redis_evicted_of_the_journal_is_told_again(start: Start, ser
     assert versions[0] >= 1
 
 
+async def test_full_redis_still_takes_drops(start: Start, server: Server) -> None:
+    """What it would not drop would be found again, and would hold up all purges that come later."""
+    one, two = await start("one"), await start("two")
+    server.execute("CONFIG", "SET", "maxmemory-policy", "noeviction")
+    server.execute("CONFIG", "SET", "maxmemory", "1")
+    try:
+        delivery = await one.backplane.purge(keys=[KEY])
+    finally:
+        server.execute("CONFIG", "SET", "maxmemory", "0")
+
+    assert "delivered" == delivery.state
+    assert two.backplane.is_live
+
+
 async def test_full_redis_still_takes_purges(start: Start, server: Server) -> None:
     """They are little, and bounded."""
     one, two = await start("one"), await start("two")
