@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from . import events
+    from ._deadline import deadline
     from .breaker.breaker import Breaker
     from .breaker.fallback import Fallback
     from .breaker.limits import BreakerLimits
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from .cache.undelivered import Delivery
     from .client.budget import RetryBudget
     from .client.bulkhead import Bulkhead
-    from .client.deadline import deadline
     from .client.schedule import RetryPolicy
     from .client.transport import retrying_transport
     from .client.tws import TWS
@@ -83,7 +83,7 @@ _HOMES = {
     "Upstream": "upstream",
     "Upstreams": "upstream",
     "cache_for": "cache.marker",
-    "deadline": "client.deadline",
+    "deadline": "_deadline",
     "retrying_transport": "client.transport",
 }
 

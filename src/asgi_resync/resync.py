@@ -19,13 +19,14 @@ from .breaker.middleware import BreakerMiddleware
 from .breaker.rules import BreakerRule
 from .breaker.state import State
 from .cache.cache import Cache
-from .cache.callables import Decorator, terms_of
+from .cache.callables import Decorator
 from .cache.memory import MemoryStore
 from .cache.middleware import CacheMiddleware
 from .cache.options import CacheOptions
 from .cache.rules import CacheRule, url_in_key
 from .cache.sweep import sweep_forever
 from .cache.undelivered import Delivery
+from .cache.value_terms import terms_of
 from .errors import AlreadyWrapped, RuleError
 from .events import Listener, guarded
 from .resources.lifespan import LifespanResponder

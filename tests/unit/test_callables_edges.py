@@ -9,10 +9,12 @@ import pytest
 from tests.unit.caching import turns
 from tests.unit.test_turn import Desk, Shared
 
-from asgi_resync import Cache, Resync, RuleError, Settings
+from asgi_resync import Cache, DeadlineExceeded, Resync, RuleError, Settings, deadline
+from asgi_resync._deadline import current
 from asgi_resync.cache.callable_key import KeyTemplate
 from asgi_resync.cache.l2.names import key_bytes
 from asgi_resync.cache.options import CacheOptions
+from asgi_resync.cache.turn import patiences
 from asgi_resync.events import Collapsed, Event, NotStored, Stored
 from asgi_resync.testing import ManualClock
 
@@ -157,3 +159,42 @@ def test_large_numbers_have_keys_in_redis() -> None:
     numbers = [2**63, 2**64 - 1, 2**64, -(2**63), -(2**63) - 1, 10**6000, hex(2**64)]
 
     assert len(numbers) == len({key_bytes(template.of((number,), {})[0]) for number in numbers})
+
+
+async def test_each_who_waits_is_held_to_its_own_deadline_and_the_call_to_none() -> None:
+    """The first is told in time that it is over; the second gets the value; the call itself has no deadline."""
+    cache, gate, seen = Cache(clock=ManualClock()), asyncio.Event(), list[object]()
+
+    async def factory() -> int:
+        seen.append(current.get())
+        await gate.wait()
+        return 1
+
+    async def ask(seconds: float) -> int:
+        with deadline(seconds):
+            return await cache.get_or_set("n", factory, ttl=10, type=int)
+
+    hasty = asyncio.create_task(ask(0.0))
+    patient = asyncio.create_task(ask(60.0))
+    with pytest.raises(DeadlineExceeded):
+        await hasty
+    gate.set()
+
+    assert 1 == await patient
+    assert [None] == seen
+
+
+async def test_turns_together_take_no_longer_than_one_claim_lasts() -> None:
+    """Others that end without a value, one after another, hold nobody up for longer than one that never ends."""
+    now = [0.0]
+    desk, loop = Desk(), asyncio.get_running_loop()
+    loop.time = lambda: now[0]  # type: ignore[method-assign]  # as if it took long
+    try:
+        left = []
+        for patience in patiences(desk, None):
+            left.append(patience)
+            now[0] += 3.0
+    finally:
+        del loop.time
+
+    assert [None, 2.0] == left

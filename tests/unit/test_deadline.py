@@ -8,7 +8,7 @@ import math
 import pytest
 
 from asgi_resync import DeadlineExceeded, RuleError, deadline
-from asgi_resync.client.deadline import current
+from asgi_resync._deadline import current
 from asgi_resync.testing import ManualClock
 
 

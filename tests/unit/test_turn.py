@@ -48,6 +48,8 @@ class Shared:
 class Desk:
     """Claims without Redis: whoever comes second waits for the first, or goes after its patience."""
 
+    longest = 5.0
+
     def __init__(self) -> None:
         self.held: dict[CacheKey, asyncio.Future[None]] = {}
         self.asked: list[tuple[CacheKey, float | None, bool]] = []

@@ -210,7 +210,8 @@ class Cache:
         Raises RuleError for a type that msgspec does not know and for a *factory* that asks for its own value, and
         whatever *factory* raises.
         """
-        from .callables import terms_of, value_key
+        from .callables import value_key
+        from .value_terms import terms_of
 
         terms = terms_of(ttl, tags, upstreams, stale_while_revalidate, stale_if_error, self.options)
         found: object = await self.values.get_or_set(value_key(key), factory, terms, type, key)

@@ -11,14 +11,14 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
 import msgspec
 
-from ..errors import RuleError
+from .._deadline import current
+from ..errors import DeadlineExceeded, RuleError
 from ..events import CacheHit, CacheKey, CacheMiss, Collapsed, NotStored, RefreshFailed, StaleServed, Stored
 from ..noted import Notes, note_tags, notes_here
 from .cache import Cache
@@ -26,11 +26,11 @@ from .callable_key import KIND, KeyTemplate
 from .claims import Claim
 from .entry import StoredResponse
 from .flight import MAX_ATTEMPTS, Flight, FlightKey, Flights
-from .options import CacheOptions
 from .policy.reuse import AskApp, Fresh, ServeStale, may_serve_if_error, reuse
 from .provenance import built_from
-from .rules import upstream_tag
 from .tags import MarkedStale
+from .turn import patiences
+from .value_terms import ValueTerms
 from .value_types import UNREADABLE, Misfit, decoder_of, landed_value, read_value, returned_by, written
 
 P = ParamSpec("P")
@@ -42,22 +42,6 @@ _under_way: ContextVar[tuple[tuple[Values, CacheKey, Flight[StoredResponse]], ..
     "asgi_resync.values", default=()
 )
 """The values that are being made here, each for the one before it: who asks for one of them would wait for itself."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ValueTerms:
-    """For how long a value is kept, and what it is purged by. Times in seconds."""
-
-    ttl: float
-    tags: tuple[str, ...] = ()
-    stale_while_revalidate: float = 0.0
-    stale_if_error: float = 0.0
-
-    def __post_init__(self) -> None:
-        for name in ("ttl", "stale_while_revalidate", "stale_if_error"):
-            seconds: object = getattr(self, name)
-            if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds < float("inf"):
-                raise RuleError(name, seconds, "give seconds, 0 or more")
 
 
 class Decorator(Protocol):
@@ -82,8 +66,8 @@ class Values:
         """Return the value under *key* as *type*, made by *factory* if need be: once, however many ask.
 
         *factory* may be async; if not, it runs in a thread. It runs to its end whoever gives up waiting. Raises what it
-        raises, where nothing stale may stand in; RuleError if msgspec cannot write what it returns, or if *factory*
-        asks for the value that it is to make.
+        raises, where nothing stale may stand in; DeadlineExceeded once the caller's `deadline` has passed; RuleError if
+        msgspec cannot write what it returns, or if *factory* asks for the value that it is to make.
         """
         cache, decoder = self._cache, decoder_of(type)
         tier = "l1" if cache.near(key) is not None else "l2"
@@ -173,12 +157,7 @@ class Values:
                 if self._cache.emit is not None:
                     self._cache.emit(CacheMiss(key=key, route=route, reason="uri-miss" if stale is None else "stale"))
                 flight = self._begin(key, factory, terms, stale, decoder, route, attempt, is_absent=is_absent)
-            flight.join()
-            try:
-                while not flight.is_over:
-                    await flight.change()
-            finally:
-                flight.leave()
+            await _over(flight)
             result = flight.result
             if flight.state == "landed" and result is not None:
                 outdated = result.epoch < epoch and self._cache.ledger.standing(result) != "good"
@@ -237,6 +216,8 @@ class Values:
     ) -> None:
         cache = self._cache
         _under_way.set((*_under_way.get(), (self, key, flight)))
+        # It is made for all who wait: each is held to its own deadline, and none to that of the first.
+        current.set(None)
         notes = Notes()
         # What a refresh calls is no part of what goes on without it.
         if is_refresh:
@@ -305,8 +286,8 @@ class Values:
         """Return a claim, or what another process stored meanwhile; neither, where one has waited enough."""
         claims = self._cache.claims
         assert claims is not None
-        for _ in range(MAX_TURNS):
-            claim = await claims.claim(key, None, is_absent=is_absent)
+        for patience in patiences(claims, None):
+            claim = await claims.claim(key, patience, is_absent=is_absent)
             if claim is not None:
                 return claim, None
             found, marked, is_absent = await self._find(key)
@@ -322,31 +303,6 @@ def value_key(key: str) -> CacheKey:
     return (KIND, key)
 
 
-def terms_of(
-    ttl: float,
-    tags: Sequence[str],
-    upstreams: Sequence[str],
-    stale_while_revalidate: float | None,
-    stale_if_error: float | None,
-    options: CacheOptions,
-) -> ValueTerms:
-    """Return the terms that a caller gave; windows that are None are those of *options*.
-
-    Raises RuleError for what cannot work.
-    """
-    for argument, names in (("tags", tags), ("upstreams", upstreams)):
-        if isinstance(names, str):
-            raise RuleError(argument, names, f"give a list, such as [{names!r}]")
-    return ValueTerms(
-        ttl=ttl,
-        tags=(*tags, *map(upstream_tag, upstreams)),
-        stale_while_revalidate=(
-            options.stale_while_revalidate if stale_while_revalidate is None else stale_while_revalidate
-        ),
-        stale_if_error=options.stale_if_error if stale_if_error is None else stale_if_error,
-    )
-
-
 def _known_as(key: CacheKey) -> FlightKey:
     return (key, (), ())
 
@@ -357,6 +313,20 @@ def _without_stop(factory: Callable[[], object]) -> object:
     except StopIteration as error:
         # No future can hold one, so that those who wait would wait for ever.
         raise RuntimeError("the function raised StopIteration") from error
+
+
+async def _over(flight: Flight[StoredResponse]) -> None:
+    """Wait until *flight* is over, for as long as the deadline of who waits allows."""
+    flight.join()
+    limit = current.get()
+    try:
+        async with asyncio.timeout(None if limit is None else limit.remaining()):
+            while not flight.is_over:
+                await flight.change()
+    except TimeoutError:
+        raise DeadlineExceeded("", 0.0 if limit is None else limit.seconds) from None
+    finally:
+        flight.leave()
 
 
 async def _called(factory: Callable[[], object]) -> object:

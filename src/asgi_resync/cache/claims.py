@@ -19,7 +19,10 @@ class Claim(Protocol):
 
 
 class Claims(Protocol):
-    """Hands out claims."""
+    """Hands out claims. `longest` is how many seconds one lasts at most."""
+
+    @property
+    def longest(self) -> float: ...
 
     async def claim(self, key: CacheKey, patience: float | None, *, is_absent: bool) -> Claim | None:
         """Return a claim on *key*, or None if another process has just ended its own: then look into the store again.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
 
 from ..events import CacheKey
 from .claims import Claim, Claims
@@ -21,6 +22,17 @@ def claim_key(key: FlightKey) -> CacheKey:
     return (*primary, names, variant) if names or variant else primary
 
 
+def patiences(claims: Claims, patience: float | None) -> Iterator[float | None]:
+    """Yield the patience for each turn: the first has all of it, and together they take no longer than one may."""
+    clock = asyncio.get_running_loop().time
+    until = clock() + (claims.longest if patience is None else min(patience, claims.longest))
+    yield patience
+    for _ in range(MAX_TURNS - 1):
+        if (left := until - clock()) <= 0:
+            return
+        yield left
+
+
 async def take_turn(
     claims: Claims,
     key: FlightKey,
@@ -35,8 +47,8 @@ async def take_turn(
     *patience* and *is_absent* are as of `Claims.claim`. *look* looks into the store again, and *fits* says whether what
     it found answers the request. What is found there may show that another call fits better: a claim is made on that.
     """
-    for _ in range(MAX_TURNS):
-        claim = await claims.claim(claim_key(key), patience, is_absent=is_absent)
+    for left in patiences(claims, patience):
+        claim = await claims.claim(claim_key(key), left, is_absent=is_absent)
         if claim is not None:
             return claim
         found = await look()

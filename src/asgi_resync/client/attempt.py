@@ -10,8 +10,8 @@ import math
 from collections.abc import AsyncIterator, Awaitable
 from typing import TypeVar
 
+from .._deadline import Deadline
 from .bulkhead import Bulkhead
-from .deadline import Deadline
 from .ports import ByteStream, Faults, Permit
 
 T = TypeVar("T")

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
 from .._asgi import Clock
+from .._deadline import Deadline, current, earlier
 from .attempt import Booking
 from .budget import RetryBudget
 from .bulkhead import Bulkhead
-from .deadline import Deadline, current, earlier
 from .ports import Breaker, ClientRequest, ClientResponse, Faults
 from .repeat import Failed, Repeat
 from .schedule import Failure, RetryPolicy, Sent, obstacle, retry_after

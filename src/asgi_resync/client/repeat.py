@@ -10,9 +10,9 @@ from typing import Any, Generic, TypeVar
 from tenacity import AsyncRetrying, RetryCallState, wait_random_exponential
 
 from .._asgi import Clock
+from .._deadline import Deadline
 from ..events import Listener, RetriesEnded, RetryBudgetSpent, RetryScheduled
 from .budget import RetryBudget
-from .deadline import Deadline
 from .schedule import Failure, RetryPolicy, ending, pause
 
 T = TypeVar("T")

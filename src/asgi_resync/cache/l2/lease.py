@@ -98,7 +98,7 @@ class Leases:
         self._patient = patient if patient is not None else link
         self._names = names
         self._origin = origin
-        self._seconds = seconds
+        self.longest = seconds
         self._encode = encode
         self._written = written
         self._is_well = is_well
@@ -124,13 +124,13 @@ class Leases:
         digest = digest_of(raw)
         lease, record = self._names.lease(digest), self._names.record(digest)
         token = f"{self._origin}:{next(self._numbers)}"
-        until = loop.time() + (self._seconds if patience is None else min(patience, self._seconds))
+        until = loop.time() + (self.longest if patience is None else min(patience, self.longest))
         # Before Redis is asked, lest the lease end between its answer and our waiting.
         ended: asyncio.Future[None] = loop.create_future()
         self._waiting.setdefault(key, set()).add(ended)
         try:
             while True:
-                arguments = (token, _px(min(PROBATION, self._seconds)), int(is_absent))
+                arguments = (token, _px(min(PROBATION, self.longest)), int(is_absent))
                 try:
                     left = await self._link.script(CLAIM, (lease, record), arguments)
                 except Unreachable as error:
@@ -195,7 +195,7 @@ class Leases:
         name, arguments = self._names.lease(digest_of(raw)), (token, self._names.channel, message)
         loop = asyncio.get_running_loop()
         # It expires by itself, but that may be long for those who wait: a Redis that was away for a moment is told yet.
-        until = loop.time() + self._seconds
+        until = loop.time() + self.longest
         task = asyncio.current_task()
         assert task is not None
         while loop.time() < until:
@@ -212,7 +212,7 @@ class Leases:
 
     async def _keep(self, raw: bytes, token: str) -> None:
         try:
-            await self._link.script(KEEP, (self._names.lease(digest_of(raw)),), (token, _px(self._seconds)))
+            await self._link.script(KEEP, (self._names.lease(digest_of(raw)),), (token, _px(self.longest)))
         except Unreachable:
             pass  # It expires early, and then another process may call the app too.
 

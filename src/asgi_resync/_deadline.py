@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from .._asgi import Clock
-from ..errors import RuleError
+from ._asgi import Clock
+from .errors import RuleError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
