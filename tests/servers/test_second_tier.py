@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import os
+import threading
+import warnings
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import anyio.lowlevel
@@ -212,6 +215,81 @@ async def test_a_forked_process_has_a_name_of_its_own(server: Server) -> None:
     assert tier.plane.node == tier._leases._origin == tier._far._origin
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+async def test_a_process_forked_while_connected_vouches_for_nothing_until_it_has_connected(server: Server) -> None:
+    """It hears of no purge over what its parent has open, and starts as if it had just begun."""
+    events: list[Event] = []
+    resync = Resync.from_env({"RESYNC_REDIS_URL": server.url}, on_event=events.append)
+    tier = resync._tier
+    assert tier is not None
+    await resync.start()
+    try:
+        await _until(lambda: tier.plane.is_live)
+        reader, writer = os.pipe()
+        with warnings.catch_warnings():
+            # This process has threads; the child does nothing that could wait for one.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            child = os.fork()
+        if child == 0:
+            os.write(writer, bytes([tier.plane.is_live, tier._task is not None]))
+            os._exit(0)
+        await asyncio.to_thread(os.waitpid, child, 0)
+        os.close(writer)
+        told = os.read(reader, 2)
+        os.close(reader)
+    finally:
+        await resync.stop()
+
+    assert bytes([False, False]) == told
+
+
+async def test_a_purge_from_another_loop_is_delivered(server: Server) -> None:
+    """Also while the loop that is connected has purges of its own under way."""
+    resync, other = (Resync.from_env({"RESYNC_REDIS_URL": server.url}) for _ in range(2))
+    for one in (resync, other):
+        await one.start()
+    try:
+        planes = [one._tier.plane for one in (resync, other) if one._tier is not None]
+        await _until(lambda: [True, True] == [plane.is_live for plane in planes])
+
+        def from_a_thread() -> list[str]:
+            async def purge() -> list[str]:
+                deliveries = await asyncio.gather(*(resync.purge(tags=[f"there{n}"]) for n in range(20)))
+                return [delivery.state for delivery in deliveries]
+
+            return asyncio.run(purge())
+
+        there = asyncio.create_task(asyncio.to_thread(from_a_thread))
+        here = [(await resync.purge(tags=[f"here{n}"])).state for n in range(20)]
+
+        assert {"delivered"} == {*here, *await there}
+    finally:
+        for one in (resync, other):
+            await one.stop()
+
+
+async def test_a_second_loop_takes_over_where_the_first_is_stopped(server: Server) -> None:
+    """And stopping on the second leaves the first connected."""
+    resync = Resync.from_env({"RESYNC_REDIS_URL": server.url})
+    tier = resync._tier
+    assert tier is not None
+    with _loop_in_a_thread() as elsewhere:
+        await resync.start()
+        await _until(lambda: tier.plane.is_live)
+        await asyncio.to_thread(elsewhere, resync.start)
+        await asyncio.to_thread(elsewhere, resync.stop)
+        still = tier.plane.is_live
+        await asyncio.to_thread(elsewhere, resync.start)
+        await resync.stop()
+        await _until(lambda: tier.plane.is_live)
+        loop = tier._task.get_loop() if tier._task is not None else None
+        await asyncio.to_thread(elsewhere, resync.stop)
+
+    assert still
+    assert loop not in (None, asyncio.get_running_loop())
+    assert not tier.plane.is_live
+
+
 async def test_values_of_functions_are_shared_too(server: Server) -> None:
     """One call in all processes, found by the other, and purged everywhere."""
     calls = 0
@@ -257,3 +335,23 @@ async def _until_awaited(server: Server) -> bytes:
                 if (server.execute("GET", name) or b"").endswith(b"!"):
                     return bytes(name)
             await anyio.lowlevel.checkpoint()
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await anyio.lowlevel.checkpoint()
+
+
+@contextmanager
+def _loop_in_a_thread() -> Iterator[Callable[[Callable[[], Coroutine[object, object, None]]], None]]:
+    """Run an event loop in a thread; what this yields runs a coroutine function there, to its end."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield lambda function: asyncio.run_coroutine_threadsafe(function(), loop).result(10)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()

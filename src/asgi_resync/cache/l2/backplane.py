@@ -133,9 +133,15 @@ class Backplane:
     # What the cache calls
 
     def rename(self, node: str) -> None:
-        """Be known as *node* from now on: after a fork, before `run`."""
+        """Be known as *node* from now on: after a fork, before `run`. What ran in the parent does not run here."""
         self.node = node
         self._journal.node = node
+        self._courier = None
+        self._to_confirm = None
+        if self.is_live:
+            # As when a connection is lost, but nobody is told: this process never had one.
+            self.is_live = False
+            self._ledger.distrust(self._clock())
 
     async def purge(
         self, tags: Iterable[str] = (), keys: Iterable[CacheKey] = (), *, soft: bool = False, confirm: bool = True
@@ -152,6 +158,24 @@ class Backplane:
         courier = self._courier
         if courier is None or not self.is_live:
             return self._queued()
+        if courier.loop is not asyncio.get_running_loop():
+            return await self._sent_elsewhere(courier, confirm=confirm)
+        return await self._sent(courier, confirm=confirm)
+
+    async def _sent_elsewhere(self, courier: Courier, *, confirm: bool) -> Delivery:
+        """Have the loop of `run` deliver what waits; one that has stopped delivers it when it, or another, runs."""
+        sending = self._sent(courier, confirm=confirm)
+        try:
+            future = asyncio.run_coroutine_threadsafe(sending, courier.loop)
+        except RuntimeError:
+            sending.close()
+            return self._queued()
+        try:
+            return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), self._lease)
+        except TimeoutError:
+            return self._queued()
+
+    async def _sent(self, courier: Courier, *, confirm: bool) -> Delivery:
         try:
             written = await courier.deliver()
         except Unreachable:

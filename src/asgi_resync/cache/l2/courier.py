@@ -49,6 +49,7 @@ class Courier:
         self._node = node
         self._clock = clock
         self._tell = tell
+        self.loop = asyncio.get_running_loop()
         self._lock = asyncio.Lock()
         self._sequence = 0
         self._written: Written | None = None

@@ -110,6 +110,8 @@ class SecondTier:
         self._quick = 0
         self._far = far
         self._task: asyncio.Task[None] | None = None
+        self._loops: set[asyncio.AbstractEventLoop] = set()
+        """Where it was started and not stopped; `_task` runs on one of them."""
         _tiers.add(self)
 
     # What the backplane tells this process
@@ -134,23 +136,49 @@ class SecondTier:
         self.plane.rename(node)
         self._far.rename(node)
         self._leases.rename(node)
+        # The parent's, on the parent's loop.
+        self._task = None
+        self._loops.clear()
 
     def start(self) -> None:
-        """Connect, and stay connected, in the background of this event loop. A second call changes nothing."""
+        """Connect, and stay connected, in the background of this event loop. A second call changes nothing.
+
+        On a second loop neither, until the first is stopped there: then the second takes over.
+        """
+        loop = asyncio.get_running_loop()
+        self._loops.add(loop)
         if self._task is None or self._task.get_loop().is_closed():
-            self._task = asyncio.get_running_loop().create_task(self.plane.run())
+            self._task = loop.create_task(self.plane.run())
 
     async def stop(self, timeout: float) -> None:
         """Write what waits within *timeout* seconds, take leave of the other processes and close the connections."""
         await self._store.flush(timeout)
         await self._leases.aclose()
-        task, self._task = self._task, None
-        if task is not None and task.get_loop() is asyncio.get_running_loop():
+        loop, task = asyncio.get_running_loop(), self._task
+        self._loops.discard(loop)
+        if task is not None and task.get_loop() is loop:
+            self._task = None
             task.cancel()
             await asyncio.wait({task})
-            await self.plane.leave()
+            if not self._hand_over():
+                await self.plane.leave()
         await self._control.aclose()
         await self._link.aclose()
+
+    def _hand_over(self) -> bool:
+        """Have another loop on which this was started stay connected; return whether there is one."""
+        for other in list(self._loops):
+            try:
+                other.call_soon_threadsafe(self._take_over)
+            except RuntimeError:
+                self._loops.discard(other)
+            else:
+                return True
+        return False
+
+    def _take_over(self) -> None:
+        if asyncio.get_running_loop() in self._loops:
+            self.start()
 
     def _is_live(self) -> bool:
         return self.plane.is_live
