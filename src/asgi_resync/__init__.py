@@ -41,10 +41,12 @@ if TYPE_CHECKING:
         BulkheadFull,
         DeadlineExceeded,
         MissingExtra,
+        ResourceFailed,
         ResyncError,
         RuleError,
         SettingsError,
     )
+    from .resources.resource import Backoff, Resource
     from .resync import Resync
     from .settings import Settings
     from .upstream import Upstream, Upstreams
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "TWS": "client.tws",
     "AlreadyWrapped": "errors",
+    "Backoff": "resources.resource",
     "BadAnswer": "errors",
     "Breaker": "breaker.breaker",
     "BreakerLimits": "breaker.limits",
@@ -70,6 +73,8 @@ _HOMES = {
     "MemoryStore": "cache.memory",
     "MissingExtra": "errors",
     "RedisStore": "cache.l2.store",
+    "Resource": "resources.resource",
+    "ResourceFailed": "errors",
     "Resync": "resync",
     "ResyncError": "errors",
     "RetryBudget": "client.budget",
@@ -90,6 +95,7 @@ _HOMES = {
 __all__ = [
     "TWS",
     "AlreadyWrapped",
+    "Backoff",
     "BadAnswer",
     "Breaker",
     "BreakerLimits",
@@ -108,6 +114,8 @@ __all__ = [
     "MemoryStore",
     "MissingExtra",
     "RedisStore",
+    "Resource",
+    "ResourceFailed",
     "Resync",
     "ResyncError",
     "RetryBudget",

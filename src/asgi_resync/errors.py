@@ -6,6 +6,7 @@ ResyncError
 ├── MissingExtra       an optional dependency is needed and not installed
 ├── AlreadyWrapped     an app was wrapped twice by the same Resync
 ├── StoreClosed        a store was used after it was closed
+├── ResourceFailed     the app cannot start, since something critical did not
 ├── BreakerOpen        an upstream was not called, since its breaker is open
 ├── DeadlineExceeded   the time that `deadline` or a RetryPolicy gave was over before an upstream had answered
 ├── BadAnswer          an upstream answered well by its status, and with something that cannot be read
@@ -82,6 +83,46 @@ class StoreClosed(ResyncError, RuntimeError):
 
     def __init__(self, store: str) -> None:
         super().__init__(f"{store} is closed. Make a new one, or use it within the app's lifespan.")
+
+
+class ResourceFailed(ResyncError, RuntimeError):
+    """The app did not start, since a resource that it cannot do without did not.
+
+    `resource` is its name, `attempts` how often its start was tried within `seconds`, `cause` what it raised last (None
+    if it raised nothing yet), and `others` are those that were not up either.
+    """
+
+    def __init__(
+        self,
+        resource: str,
+        *,
+        attempts: int,
+        seconds: float,
+        cause: BaseException | None = None,
+        others: Sequence[str] = (),
+    ) -> None:
+        self.resource = resource
+        self.attempts = attempts
+        self.seconds = seconds
+        self.cause = cause
+        self.others = tuple(others)
+        tried = "was tried once" if attempts == 1 else f"was tried {attempts} times"
+        why = "it has not answered yet" if cause is None else f"{type(cause).__name__}: {cause}".rstrip(": ")
+        also = f" Not up either: {', '.join(self.others)}." if self.others else ""
+        super().__init__(
+            f"The resource {resource!r} did not start: it {tried} within {seconds:g} s, and the last failure is: {why}."
+            f"{also} Mend or start what it needs, give it longer with RESYNC_STARTUP_TIMEOUT, or make it "
+            "critical=False, so that the app starts without it."
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _failed_again, (self.resource, self.attempts, self.seconds, self.cause, self.others)
+
+
+def _failed_again(
+    resource: str, attempts: int, seconds: float, cause: BaseException | None, others: Sequence[str]
+) -> ResourceFailed:
+    return ResourceFailed(resource, attempts=attempts, seconds=seconds, cause=cause, others=others)
 
 
 class BreakerOpen(ResyncError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import difflib
 import inspect
@@ -29,7 +28,11 @@ from .cache.undelivered import Delivery
 from .cache.value_terms import terms_of
 from .errors import AlreadyWrapped, RuleError
 from .events import Listener, guarded
+from .resources.late import LateStart
+from .resources.life import Life, redis_resource
 from .resources.lifespan import LifespanResponder
+from .resources.resource import Resource
+from .resources.supervisor import Supervisor
 from .settings import Settings
 from .settings.upstreams import configured
 from .upstream import Upstream, Upstreams
@@ -70,7 +73,8 @@ class Resync:
 
     *settings* default to those without any environment; `from_env` reads it. *rules* say what is cached where the
     responses do not, and which routes need which upstreams: a CacheRule that names some makes its routes critical,
-    unless a BreakerRule says otherwise. *upstreams* are what rules may name. *on_event* is called with each event, on
+    unless a BreakerRule says otherwise. *upstreams* are what rules may name. *resources* are started before the app and
+    stopped after it, in the order that they need. *on_event* is called with each event, on
     the event loop. *clock* gives seconds since the epoch; breakers go by it too if it is not the system's, and
     otherwise by a monotonic one. Making one does no I/O and binds to no loop, and several do not meet.
 
@@ -87,6 +91,7 @@ class Resync:
         *,
         rules: Iterable[CacheRule | BreakerRule] = (),
         upstreams: Iterable[Upstream] = (),
+        resources: Iterable[Resource] = (),
         on_event: Listener | None = None,
         clock: Clock = time.time,
     ) -> None:
@@ -129,8 +134,29 @@ class Resync:
             self.cache = self._tier.cache
             # Where nobody starts it, as with `--lifespan off`, the first look into Redis does.
             self.cache.on_first_look = self._tier.start
-        self._lives: dict[asyncio.AbstractEventLoop, tuple[int, asyncio.Task[None]]] = {}
-        """By loop, how often it was started there and not stopped, and the sweep."""
+        self._life = Life(
+            self.cache,
+            lambda: sweep_forever(self._memory, self.cache.clock, cache.sweep_interval),
+            self._supervisor(resources, clock),
+            timeout=self.settings.startup_timeout,
+            wait=self.settings.startup_wait,
+            shutdown=self.settings.shutdown_timeout,
+            tier=self._tier,
+        )
+
+    @property
+    def resources(self) -> Supervisor:
+        """How each resource stands, by name: `resync.resources["database"].state`."""
+        return self._life.resources
+
+    def _supervisor(self, given: Iterable[Resource], clock: Clock) -> Supervisor:
+        resources = list(given)
+        self._has_own_resources = bool(resources)
+        if self._tier is not None:
+            resources.insert(0, redis_resource(self._tier, lambda: self.resources.left))
+        return Supervisor(
+            resources, shutdown_timeout=self.settings.shutdown_timeout, on_event=self._on_event, wall=clock
+        )
 
     def _second_tier(self, url: str, options: CacheOptions, clock: Clock) -> SecondTier:
         from .cache.l2.tier import SecondTier  # which loads redis
@@ -165,6 +191,7 @@ class Resync:
         *,
         rules: Iterable[CacheRule | BreakerRule] = (),
         upstreams: Iterable[Upstream] = (),
+        resources: Iterable[Resource] = (),
         on_event: Listener | None = None,
         clock: Clock = time.time,
     ) -> Resync:
@@ -172,7 +199,14 @@ class Resync:
 
         Raises SettingsError with every problem in it.
         """
-        return cls(Settings.from_env(environ), rules=rules, upstreams=upstreams, on_event=on_event, clock=clock)
+        return cls(
+            Settings.from_env(environ),
+            rules=rules,
+            upstreams=upstreams,
+            resources=resources,
+            on_event=on_event,
+            clock=clock,
+        )
 
     def __call__(self, app: AnyASGIApp) -> ResyncApp:
         """Return *app* wrapped: cached, and with this Resync started and stopped around its lifespan.
@@ -194,7 +228,7 @@ class Resync:
 
         It serves without being started; combine it with `resync.lifespan`, which sweeps and stops in order.
         """
-        return CacheMiddleware(self.guarded(app), cache=self.cache, rules=self.rules)
+        return CacheMiddleware(self.guarded(self._late(app)), cache=self.cache, rules=self.rules)
 
     def guarded(self, app: AnyASGIApp) -> AnyASGIApp:
         """Return *app* with the breakers of its upstreams around it, and nothing else; *app* itself if it has none."""
@@ -265,51 +299,36 @@ class Resync:
             return url  # The cache refuses it, by name.
 
     async def start(self) -> None:
-        """Start what runs in the background of this loop. Starts count: two lifespans around one app do no harm."""
-        loop = _asyncio_loop()
-        if loop is None:
-            # Requests pass untouched there, so there is nothing to sweep.
-            return
-        for gone in [other for other in list(self._lives) if other.is_closed()]:
-            self._lives.pop(gone, None)
-        if loop in self._lives:
-            count, sweep = self._lives[loop]
-        else:
-            interval = self.settings.cache.sweep_interval
-            count, sweep = 0, loop.create_task(sweep_forever(self._memory, self.cache.clock, interval))
-            if self._tier is not None:
-                self._tier.start()
-        self._lives[loop] = (count + 1, sweep)
+        """Start the resources, and what runs in the background of this loop. Two lifespans around one app do no harm.
+
+        Raises ResourceFailed if a critical resource is not up within RESYNC_STARTUP_TIMEOUT; then nothing is left
+        running.
+        """
+        await self._life.start()
 
     async def stop(self) -> None:
-        """Stop what `start` started on this loop, with RESYNC_SHUTDOWN_TIMEOUT for refreshes. What is stored stays."""
-        loop = _asyncio_loop()
-        if loop is None or loop not in self._lives:
-            return
-        count, sweep = self._lives.pop(loop)
-        if count > 1:
-            self._lives[loop] = (count - 1, sweep)
-            return
-        sweep.cancel()
-        await asyncio.wait({sweep})
-        until = loop.time() + self.settings.shutdown_timeout
-        await self.cache.settle(self.settings.shutdown_timeout)
-        if self._tier is not None:
-            await self._tier.stop(max(0.0, until - loop.time()))
+        """Stop what `start` started on this loop, within RESYNC_SHUTDOWN_TIMEOUT. What is stored stays."""
+        await self._life.stop()
+
+    def _late(self, app: AnyASGIApp) -> AnyASGIApp:
+        """Return *app* with the resources started at the first request that reaches it, if nobody has by then."""
+        return LateStart(app, self._life) if self._has_own_resources else app
 
 
 class ResyncApp(CacheMiddleware):
     """An app with a Resync around it. It answers lifespan itself where the app does not."""
 
     def __init__(self, resync: Resync, app: AnyASGIApp) -> None:
-        super().__init__(resync.guarded(app), cache=resync.cache, rules=resync.rules)
+        late = resync._late(app)
+        super().__init__(resync.guarded(late), cache=resync.cache, rules=resync.rules)
         self.wrapped = app
+        self._late = late
         self.resync = resync
 
     async def other_scope(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run this Resync around the app's lifespan; pass anything else on."""
         if scope["type"] != "lifespan":
-            await self.wrapped(scope, receive, send)
+            await self._late(scope, receive, send)
             return
         lifespan = LifespanResponder(
             self.wrapped, start=self.resync.start, stop=self.resync.stop, on_unsupported=self._unsupported
@@ -325,13 +344,6 @@ class ResyncApp(CacheMiddleware):
             # Asked before it is set, as by copy and pickle.
             raise AttributeError(name)
         return getattr(self.wrapped, name)
-
-
-def _asyncio_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
 
 
 def _by_name(upstreams: Iterable[Upstream]) -> dict[str, Upstream]:

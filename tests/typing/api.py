@@ -15,6 +15,7 @@ import asgi_resync
 from asgi_resync import (
     TWS,
     AlreadyWrapped,
+    Backoff,
     BadAnswer,
     Breaker,
     BreakerLimits,
@@ -33,6 +34,8 @@ from asgi_resync import (
     MemoryStore,
     MissingExtra,
     RedisStore,
+    Resource,
+    ResourceFailed,
     Resync,
     ResyncError,
     RetryBudget,
@@ -110,6 +113,16 @@ def on_event(event: events.Event) -> None:
             assert_type(event.reason, str)
         case events.RetryBudgetSpent():
             assert_type(event.cause, str)
+        case events.ResourceUp():
+            assert_type(event.attempts, int)
+            assert_type(event.seconds, float)
+        case events.ResourceDown():
+            assert_type(event.cause, str)
+            assert_type(event.critical, bool)
+        case events.ResourceRetryScheduled():
+            assert_type(event.wait, float)
+        case events.ResourceStopped() | events.ResourceAbandoned():
+            assert_type(event.resource, str)
         case events.InternalFailure():
             assert_type(event.error, BaseException)
         case _:
@@ -173,6 +186,30 @@ async def life(resync: Resync) -> None:
     await resync.stop()
 
 
+async def open_database() -> object:
+    """What a start returns is of no matter."""
+    return object()
+
+
+async def resources() -> None:
+    """What an app needs while it runs."""
+    database = Resource(
+        "database",
+        start=open_database,
+        stop=lambda: None,
+        run=open_database,
+        check=lambda: True,
+        depends_on=["redis"],
+        critical=False,
+        timeout=5,
+        retry=Backoff(first=0.5, most=60),
+    )
+    resync = Resync.from_env({"RESYNC_REDIS_URL": "redis://localhost"}, resources=[database])
+    assert_type(resync.resources["database"].state == "up", bool)
+    assert_type(resync.resources["database"].cause, str | None)
+    assert_type(resync.resources.is_ready, bool)
+
+
 async def parts(store: Store, key: tuple[object, ...]) -> None:
     """The middleware and the cache without the facade."""
     cache = Cache(
@@ -226,6 +263,10 @@ def errors(error: ResyncError) -> Sequence[SettingProblem]:
             assert_type(error.extra, str)
         case AlreadyWrapped():
             pass
+        case ResourceFailed():
+            assert_type(error.resource, str)
+            assert_type(error.attempts, int)
+            assert_type(error.others, tuple[str, ...])
         case BreakerOpen():
             assert_type(error.upstream, str)
             assert_type(error.retry_after, float)

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Literal
 
 from .._asgi import ASGIApp, Message, Receive, Scope, Send
+from ..errors import ResourceFailed
 
 Step = Callable[[], Awaitable[None]]
 
@@ -17,7 +18,8 @@ class LifespanResponder:
     """Runs *start* before the app's start-up and *stop* after its shutdown, for one lifespan scope.
 
     An app that has no lifespan, that is, returns or raises before it has answered, gets one all the same: the scope is
-    answered for it. A start-up that the app declares failed is passed on, after *stop*.
+    answered for it. A start-up that the app declares failed is passed on, after *stop*. If *start* itself raises
+    ResourceFailed, the server is told that the start-up failed, and why, and the app is not called.
     """
 
     def __init__(
@@ -52,7 +54,13 @@ class LifespanResponder:
             await send(message)
 
         self._started = True
-        await self._start()
+        try:
+            await self._start()
+        except ResourceFailed as error:
+            # A server takes what is raised here for an app without lifespan, and would serve all the same.
+            await receive()
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
         try:
             try:
                 await self._app(scope, listen, tell)

@@ -183,6 +183,16 @@ class Settings(Room, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    startup_timeout: Annotated[
+        float,
+        setting("duration", "Time within which everything critical must have started", low=0.01, high=_HOUR),
+    ] = 30.0
+    startup_wait: Annotated[
+        float,
+        setting(
+            "duration", "Time that start-up gives to what is not critical before it goes on without", low=0, high=_HOUR
+        ),
+    ] = 0.0
     shutdown_timeout: Annotated[
         float,
         setting("duration", "Bound of the whole shutdown", low=0, high=_HOUR),

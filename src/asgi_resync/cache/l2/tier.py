@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from weakref import WeakSet
 
 from ..._asgi import Clock
-from ...events import BackplaneCaughtUp, CacheKey, Event, Listener
+from ...events import BackplaneCaughtUp, BackplaneLost, CacheKey, Event, Listener
 from ..cache import Cache
 from ..memory import MemoryStore
 from ..options import CacheOptions
@@ -62,8 +62,9 @@ class SecondTier:
         node = uuid.uuid4().hex
         self._listener = on_event
         self._on_live = on_live
+        self._report: Callable[[str | None], object] | None = None
         ledger = PurgeLedger()
-        self._pulse = Pulse(guard, self._is_live)
+        self._pulse = Pulse(guard, lambda: self.plane.is_live)
         self._link = RedisLink(url, guard=self._pulse, deadline=deadline)
         self._control = RedisLink(url, deadline=CONTROL_DEADLINE, connections=1)
         near_only = RedisStore(self._control, prefix=prefix, signing_keys=signing_keys)
@@ -140,6 +141,15 @@ class SecondTier:
         self._task = None
         self._loops.clear()
 
+    def tells(self, report: Callable[[str | None], object]) -> None:
+        """Call *report* with None whenever Redis is back, and with a word for why whenever it is lost."""
+        self._report = report
+
+    @property
+    def is_live(self) -> bool:
+        """Whether Redis is there, and every purge is heard."""
+        return self.plane.is_live
+
     def start(self) -> None:
         """Connect, and stay connected, in the background of this event loop. A second call changes nothing.
 
@@ -180,9 +190,6 @@ class SecondTier:
         if asyncio.get_running_loop() in self._loops:
             self.start()
 
-    def _is_live(self) -> bool:
-        return self.plane.is_live
-
     def _answered(self, delay: float) -> None:
         """Let requests ask Redis again if it was too slow for them, and now answers the backplane in time."""
         if self._pulse.is_well:
@@ -195,6 +202,8 @@ class SecondTier:
     def _told(self, event: Event) -> None:
         if isinstance(event, BackplaneCaughtUp) and self._on_live is not None:
             self._on_live()
+        if self._report is not None and isinstance(event, (BackplaneCaughtUp, BackplaneLost)):
+            self._report(event.cause if isinstance(event, BackplaneLost) else None)
         if self._listener is not None:
             self._listener(event)
 

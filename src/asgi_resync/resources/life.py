@@ -1,0 +1,136 @@
+"""The life of a Resync: what runs between its start and its stop, counted by loop. It knows no HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Protocol
+
+from ..cache.cache import Cache
+from .resource import Report, Resource
+from .supervisor import Supervisor
+
+
+class Tier(Protocol):
+    """A tier that connects, and stays connected, by itself."""
+
+    def start(self) -> None:
+        """Connect in the background of this loop. A second call changes nothing."""
+
+    async def stop(self, timeout: float) -> None:
+        """Write what waits within *timeout* seconds, and disconnect."""
+
+    def tells(self, report: Report) -> None:
+        """Call *report* with None whenever it is back, and with a word whenever it is lost."""
+
+
+class Life:
+    """What runs beside the requests of *cache*: `sweep`, the background calls of the app, and the resources.
+
+    *timeout* bounds the start of those that are critical, *wait* how long it takes for the others, *shutdown* the
+    whole stop; all in seconds. Starts count, by loop. The resources live in the first loop that starts them; *tier*,
+    which is one of them, serves each loop.
+    """
+
+    def __init__(
+        self,
+        cache: Cache,
+        sweep: Callable[[], Coroutine[object, object, None]],
+        resources: Supervisor,
+        *,
+        timeout: float,
+        wait: float,
+        shutdown: float,
+        tier: Tier | None = None,
+    ) -> None:
+        self.resources = resources
+        self.was_started = False
+        """Whether anybody has started it yet, in order or late."""
+        self._cache = cache
+        self._tier = tier
+        self._sweep = sweep
+        self._timeout = timeout
+        self._wait = wait
+        self._shutdown = shutdown
+        self._lives: dict[asyncio.AbstractEventLoop, tuple[int, asyncio.Task[None]]] = {}
+        """By loop, how often it was started there and not stopped, and the sweep."""
+        self._late_by: float | None = None
+
+    async def start(self) -> None:
+        """Start it on this loop. Raises ResourceFailed if something critical does not start; then nothing runs."""
+        loop = running_loop()
+        if loop is None:
+            # Requests pass untouched there, so there is nothing to do.
+            return
+        self.was_started = True
+        for gone in [other for other in list(self._lives) if other.is_closed()]:
+            self._lives.pop(gone, None)
+        count, sweep = self._lives[loop] if loop in self._lives else (0, loop.create_task(self._sweep()))
+        self._lives[loop] = (count + 1, sweep)
+        if self._tier is not None:
+            self._tier.start()
+        try:
+            await self.resources.start(self._timeout, self._wait)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Stop what `start` started on this loop: background calls of the app first, since they use the resources."""
+        loop = running_loop()
+        if loop is None or loop not in self._lives:
+            return
+        count, sweep = self._lives.pop(loop)
+        if count > 1:
+            self._lives[loop] = (count - 1, sweep)
+            return
+        sweep.cancel()
+        await asyncio.wait({sweep})
+        until = loop.time() + self._shutdown
+        try:
+            # What calls the app in the background leaves some time to what is stopped after it.
+            await self._cache.settle(self._shutdown / 2 if self.resources else self._shutdown)
+        finally:
+            is_here = self.resources.is_here
+            await self.resources.stop(max(0.0, until - loop.time()))
+            if self._tier is not None and not is_here:
+                await self._tier.stop(max(0.0, until - loop.time()))
+
+    async def start_late(self) -> None:
+        """Start the resources where the server plays no lifespan, and wait for those that are critical.
+
+        They go on trying if they fail, so it waits no longer than the first call had to. Raises ResourceFailed.
+        """
+        loop = asyncio.get_running_loop()
+        if self._late_by is None or not self.resources.is_running:
+            self._late_by = loop.time() + self._timeout
+        self.resources.begin()
+        await self.resources.ready(max(0.0, self._late_by - loop.time()))
+        self.was_started = True
+
+
+def redis_resource(tier: Tier, left: Callable[[], float]) -> Resource:
+    """Return *tier* as the resource `redis`: never critical, since everything works without it.
+
+    *left* says how many seconds there are to stop in.
+    """
+    return Resource(
+        "redis",
+        start=tier.start,
+        stop=lambda: tier.stop(max(0.0, left() - CLOSING)),
+        tells=tier.tells,
+        critical=False,
+        timeout=3600.0,
+    )
+
+
+CLOSING = 0.2
+"""Seconds for Redis to be told goodbye, out of those that there are to write what waits."""
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the asyncio loop that runs here, if any."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
