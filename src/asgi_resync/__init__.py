@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         RuleError,
         SettingsError,
     )
+    from .resources.graph import Edge, Graph, Node
     from .resources.resource import Backoff, Resource
     from .resync import Resync
     from .settings import Settings
@@ -69,9 +70,12 @@ _HOMES = {
     "CacheRule": "cache.rules",
     "DeadlineExceeded": "errors",
     "Delivery": "cache.undelivered",
+    "Edge": "resources.graph",
     "Fallback": "breaker.fallback",
+    "Graph": "resources.graph",
     "MemoryStore": "cache.memory",
     "MissingExtra": "errors",
+    "Node": "resources.graph",
     "RedisStore": "cache.l2.store",
     "Resource": "resources.resource",
     "ResourceFailed": "errors",
@@ -110,9 +114,12 @@ __all__ = [
     "CacheRule",
     "DeadlineExceeded",
     "Delivery",
+    "Edge",
     "Fallback",
+    "Graph",
     "MemoryStore",
     "MissingExtra",
+    "Node",
     "RedisStore",
     "Resource",
     "ResourceFailed",

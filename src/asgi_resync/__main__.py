@@ -21,6 +21,7 @@ class Command(NamedTuple):
 
 COMMANDS: Mapping[str, Command] = {
     "settings": Command("asgi_resync.cli.settings", "print the effective settings and where each came from"),
+    "graph": Command("asgi_resync.cli.graph", "print what depends on what in an app"),
     "demo": Command("asgi_resync.demo", "run the demonstration"),
 }
 

@@ -1,4 +1,4 @@
-"""Which upstreams a piece of work has called, and which kept values it has used. What it means is for those who asked.
+"""Which upstreams some work has called, and which kept values it has used. What it means is for those who asked.
 
 A request, a refresh or a callable opens `Notes`, and whatever calls an upstream within it, in child tasks and worker
 threads too, adds its name. Notes may stand within others, and each learns what the inner ones learn. What runs in a
@@ -12,13 +12,14 @@ from contextvars import ContextVar
 
 
 class Notes:
-    """The names of the upstreams called so far, `called`, and the `tags` of the kept values used."""
+    """The names of the upstreams called so far, `called`, and of the kept values used, `values`, with their `tags`."""
 
-    __slots__ = ("called", "outer", "tags")
+    __slots__ = ("called", "outer", "tags", "values")
 
     def __init__(self) -> None:
         self.called: set[str] = set()
         self.tags: set[str] = set()
+        self.values: set[str] = set()
         self.outer: Notes | None = None
 
     def open(self) -> None:
@@ -43,9 +44,11 @@ def note(upstream: str) -> None:
         notes = notes.outer
 
 
-def note_tags(tags: Iterable[str]) -> None:
-    """Add *tags*, of a value that is used here, to all notes that are open here."""
+def note_value(name: str, tags: Iterable[str]) -> None:
+    """Add a value that is used here, with its *tags*, to all notes that are open here; a *name* of "" is none."""
     notes = notes_here.get()
     while notes is not None:
         notes.tags.update(tags)
+        if name:
+            notes.values.add(name)
         notes = notes.outer

@@ -28,6 +28,8 @@ from .cache.undelivered import Delivery
 from .cache.value_terms import terms_of
 from .errors import AlreadyWrapped, RuleError
 from .events import Listener, guarded
+from .knowledge import Knowledge
+from .resources.graph import Graph
 from .resources.late import LateStart
 from .resources.life import Life, redis_resource
 from .resources.lifespan import LifespanResponder
@@ -113,6 +115,13 @@ class Resync:
             *(_named(rule, self.upstreams) for rule in all_rules if isinstance(rule, BreakerRule)),
             *(_of_cached(rule, self.upstreams) for rule in self.rules if rule.upstreams),
         )
+        self._steady = time.monotonic if clock is time.time else clock
+        self._knowledge = Knowledge(clock=self._steady)
+        self._knowledge.add_upstreams(self.upstreams)
+        for known in self.rules:
+            self._knowledge.add_rule(known)
+        for guarding in self.breaker_rules:
+            self._knowledge.add_rule(guarding)
         self._is_guarding = bool(given or self.breaker_rules)
         self._on_event = on_event
         cache = self.settings.cache
@@ -134,6 +143,7 @@ class Resync:
             self.cache = self._tier.cache
             # Where nobody starts it, as with `--lifespan off`, the first look into Redis does.
             self.cache.on_first_look = self._tier.start
+        self.cache.on_built = self._knowledge.learn
         self._life = Life(
             self.cache,
             lambda: sweep_forever(self._memory, self.cache.clock, cache.sweep_interval),
@@ -154,6 +164,9 @@ class Resync:
         self._has_own_resources = bool(resources)
         if self._tier is not None:
             resources.insert(0, redis_resource(self._tier, lambda: self.resources.left))
+        for resource in resources:
+            if isinstance(resource, Resource):  # what is none is refused, by name, where they are put in order
+                self._knowledge.add_resource(resource.name, resource.depends_on)
         return Supervisor(
             resources, shutdown_timeout=self.settings.shutdown_timeout, on_event=self._on_event, wall=clock
         )
@@ -234,7 +247,9 @@ class Resync:
         """Return *app* with the breakers of its upstreams around it, and nothing else; *app* itself if it has none."""
         if not self._is_guarding:
             return app
-        return BreakerMiddleware(app, upstreams=self.upstreams, rules=self.breaker_rules, on_event=self._on_event)
+        return BreakerMiddleware(
+            app, upstreams=self.upstreams, rules=self.breaker_rules, on_event=self._on_event, clock=self._steady
+        )
 
     def lifespan(self, app: object = None) -> AbstractAsyncContextManager[None]:
         """Return the context manager to give to a framework: `FastAPI(lifespan=resync.lifespan)`."""
@@ -290,7 +305,12 @@ class Resync:
             if name not in self.upstreams:
                 raise RuleError("upstreams", name, f"add Upstream({name!r}) to upstreams")
         terms = terms_of(ttl, tags, upstreams, stale_while_revalidate, stale_if_error, self.cache.options)
-        return self.cache.values.cached(key, terms, type)
+        return self.cache.values.cached(key, terms, type, self._knowledge.add_callable)
+
+    @property
+    def graph(self) -> Graph:
+        """What depends on what, as declared and as learned so far: `print(resync.graph.text())`."""
+        return self._knowledge.graph()
 
     def _keyed(self, url: str) -> str:
         try:

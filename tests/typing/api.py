@@ -30,9 +30,12 @@ from asgi_resync import (
     CacheRule,
     DeadlineExceeded,
     Delivery,
+    Edge,
     Fallback,
+    Graph,
     MemoryStore,
     MissingExtra,
+    Node,
     RedisStore,
     Resource,
     ResourceFailed,
@@ -168,6 +171,12 @@ async def life(resync: Resync) -> None:
     async with resync.lifespan(object()) as nothing:
         assert_type(nothing, None)
     await resync.start()
+    graph: Graph = resync.graph
+    touched: tuple[Node, ...] = graph.dependents("tws")
+    edges: tuple[Edge, ...] = graph.edges
+    assert_type(graph.impact(touched[0])["route"], tuple[str, ...])
+    assert_type(graph.text() + graph.mermaid() + graph.as_json(), str)
+    assert_type(edges[0].is_learned, bool)
     delivery: Delivery = await resync.purge(tags=["plan"], urls=["http://example.com/"], upstream="tws", soft=True)
     await resync.purge(everything=True)
     assert_type(delivery.unconfirmed, int)

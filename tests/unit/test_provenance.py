@@ -21,7 +21,7 @@ from asgi_resync.cache.entry import StoredResponse
 from asgi_resync.cache.provenance import built_from
 from asgi_resync.cache.rules import upstream_tag
 from asgi_resync.events import Event, Stored
-from asgi_resync.noted import Notes, note, note_tags, notes_here
+from asgi_resync.noted import Notes, note, note_value, notes_here
 from asgi_resync.testing import ManualClock, Response, request
 
 Work: TypeAlias = Callable[[Scope], Awaitable[object]]
@@ -486,7 +486,7 @@ def test_notes_reach_all_that_are_around_them() -> None:
     context.run(notes_here.set, inner)
 
     context.run(note, "tws")
-    context.run(note_tags, ["plan"])
+    context.run(note_value, "jobs", ["plan"])
 
     assert ({"tws"}, {"plan"}) == (outer.called, outer.tags)
     assert ({"tws"}, {"plan"}) == (inner.called, inner.tags)

@@ -5,12 +5,14 @@ It looks at the start of a response and at exceptions; bodies, websockets and ev
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from .._asgi import AnyASGIApp, ASGIApp, Receive, Scope, Send
+from .._asgi import AnyASGIApp, ASGIApp, Clock, Receive, Scope, Send
 from ..errors import RuleError
 from ..events import Listener, guarded
+from ..learned import Learned
 from .breaker import Breaker
 from .fallback import fallback_app
 from .request import GuardedRequest
@@ -18,6 +20,8 @@ from .rules import BreakerRule
 
 MAX_PATHS = 8192
 LONGEST_PATH = 256
+LEARNED_FOR = 600.0
+"""Seconds for which a route is taken to need what it failed without: then it runs once more, and may have changed."""
 
 
 class Guarded(Protocol):
@@ -42,7 +46,7 @@ class BreakerMiddleware:
     *rules* are tried in order, and the first that matches path and method applies. Where a rule applies and the handler
     does not call the upstream through its breaker itself, the response is the upstream's outcome: an exception, or a
     status of 500 and above that the breaker counts, is a failure. Routes without a rule are learned: those that failed
-    since an upstream did not admit their call.
+    since an upstream did not admit their call, for ten minutes each time. *clock* gives seconds, and goes forward.
 
     Degraded answers have `Resync-Degraded: <upstream>`, and `Cache-Control: no-store`. Raises RuleError for arguments
     that cannot work, such as a rule for an upstream that is not there.
@@ -55,6 +59,7 @@ class BreakerMiddleware:
         upstreams: Mapping[str, Guarded] | Iterable[Guarded],
         rules: Iterable[BreakerRule] = (),
         on_event: Listener | None = None,
+        clock: Clock = time.monotonic,
     ) -> None:
         given = upstreams.values() if isinstance(upstreams, Mapping) else upstreams
         self.app = app
@@ -70,7 +75,8 @@ class BreakerMiddleware:
         self._fallbacks = {name: fallback_app(upstream.fallback) for name, upstream in self.upstreams.items()}
         self._of_rules = {id(rule): fallback_app(rule.fallback) for rule in self.rules}
         self._by_path: dict[tuple[str, str], BreakerRule | None] = {}
-        self._learned: dict[tuple[str, str], frozenset[str]] = {}
+        self._clock = clock
+        self._learned: Learned[tuple[str, str]] = Learned(most=MAX_PATHS, lifetime=LEARNED_FOR)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection scope; anything but HTTP goes to the app untouched."""
@@ -90,18 +96,17 @@ class BreakerMiddleware:
 
     def needs(self, scope: Scope) -> frozenset[str]:
         """Return the upstreams that a route without a rule was found to need."""
-        return self._learned.get((scope["method"], scope["path"]), frozenset()) if self._learned else frozenset()
+        if not self._learned:
+            return frozenset()
+        return self._learned.needed_by((scope["method"], scope["path"]), self._clock())
 
     def learn(self, scope: Scope, names: Iterable[str]) -> None:
         """Remember that the route fails without *names*, or that it does not."""
         place = (scope["method"], scope["path"])
-        found = frozenset(name for name in names if name in self.upstreams)
-        if not found:
-            self._learned.pop(place, None)
-        elif len(place[1]) <= LONGEST_PATH:
-            if len(self._learned) >= MAX_PATHS:
-                self._learned.clear()
-            self._learned[place] = found
+        found = [name for name in names if name in self.upstreams]
+        self._learned.forget(place)
+        if len(place[1]) <= LONGEST_PATH:
+            self._learned.note(place, found, self._clock())
 
     def _rule_for(self, scope: Scope) -> BreakerRule | None:
         path: str = scope["path"]

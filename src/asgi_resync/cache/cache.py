@@ -7,11 +7,12 @@ import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from .._asgi import Clock
 from ..errors import RuleError
 from ..events import CacheKey, Event, InternalFailure, Invalidated, Listener, Purged, RefreshFailed, guarded
+from ..noted import Notes
 from .claims import Claims
 from .entry import StoredResponse
 from .flight import Flights
@@ -24,6 +25,7 @@ from .store import Record, Store, Variants
 from .tags import EVERYTHING, PurgeLedger
 from .tiered import TieredStore
 from .undelivered import Delivery
+from .variants import with_variant
 
 if TYPE_CHECKING:
     from .callables import Values
@@ -35,7 +37,6 @@ _log = logging.getLogger("asgi_resync")
 MAX_PASSES = 4096
 PASS_SECONDS = 120.0
 """How long what proved uncacheable is passed on at once. It is looked at all the same, so a change is noticed."""
-MAX_NAME_LISTS = 4
 MAX_DROPS = 4096
 TELL_SECONDS = 0.05
 """How long an unsafe request waits until other processes are told what it made invalid."""
@@ -76,6 +77,8 @@ class Cache:
         """Where other processes are told what is purged and dropped; None where there are none."""
         self.on_first_look: Callable[[], None] | None = None
         """What to call before another tier is asked or told for the first time, on the event loop that does."""
+        self.on_built: Callable[[Literal["route", "callable"], str, Notes], None] | None = None
+        """What to call with what the making of an answer or a value has called and used, if that is anything."""
         self.drops = 0
         """How many keys were dropped so far: a moment in the order of drops."""
         self._dropped: dict[int, int] = {}
@@ -214,7 +217,7 @@ class Cache:
         from .value_terms import terms_of
 
         terms = terms_of(ttl, tags, upstreams, stale_while_revalidate, stale_if_error, self.options)
-        found: object = await self.values.get_or_set(value_key(key), factory, terms, type, key)
+        found: object = await self.values.get_or_set(value_key(key), factory, terms, type)
         return found
 
     async def settle(self, timeout: float) -> None:
@@ -314,15 +317,12 @@ class Cache:
             # Whatever is not remembered counts as dropped until then: more than was, never less.
             self._forgotten = self._dropped.pop(next(iter(self._dropped)))
 
-    async def _delete_all(self, keys: Iterable[CacheKey]) -> None:
+    async def _delete(self, *keys: CacheKey) -> None:
         for key in keys:
-            await self._delete(key)
-
-    async def _delete(self, key: CacheKey) -> None:
-        try:
-            await self.store.delete(key)
-        except Exception as error:
-            self.failed("store.delete", error)
+            try:
+                await self.store.delete(key)
+            except Exception as error:
+                self.failed("store.delete", error)
 
     def dropped_since(self, key: CacheKey, moment: int) -> bool:
         """Return whether *key* was dropped after *moment* of `drops`, so that an older answer must not be kept."""
@@ -375,33 +375,17 @@ class Cache:
         if not entry.vary and not entry.variant and not isinstance(record, Variants):
             entry.key = primary
             return await self.keep(primary, entry)
-        if isinstance(record, Variants):
-            generation, names, listed = record.generation, record.names, record.listed
-        else:
-            # Random each time: processes that share a tier, forked ones too, must not give one twice.
-            generation, names, listed = os.urandom(8).hex(), (), ()
+        known = record if isinstance(record, Variants) else None
+        # Random each time: processes that share a tier, forked ones too, must not give one twice.
+        generation = os.urandom(8).hex() if known is None else known.generation
         entry.key = key = variant_key(primary, generation, entry.vary, entry.variant)
-        listed = (*(other for other in listed if other != key), key)
-        surplus = listed[: max(0, len(listed) - self.options.max_variants)]
-        kept_until = max(entry.keep_until, record.keep_until if isinstance(record, Variants) else 0.0)
-        lists = (entry.vary, *(other for other in names if other != entry.vary))
-        # §4.1: a response with Vary is preferred to one that omits it, however recent.
-        ordered = (*(names for names in lists if names), *(names for names in lists if not names))
-        index = Variants(
-            key=primary,
-            generation=generation,
-            names=ordered[:MAX_NAME_LISTS],
-            listed=listed[-self.options.max_variants :],
-            keep_until=kept_until,
-            # It leads to what is older too: whoever dropped the key since refuses the whole of it.
-            seen=min(entry.seen, record.seen) if isinstance(record, Variants) else entry.seen,
-        )
+        index, surplus = with_variant(known, primary, generation, entry, most=self.options.max_variants)
         is_kept = await self.keep(key, entry) and await self.keep(primary, index)
         if surplus and self.store.is_remote:
             # Behind the response, which nobody should wait for longer because there are many variants.
-            self.own(asyncio.get_running_loop().create_task(self._delete_all(surplus)))
+            self.own(asyncio.get_running_loop().create_task(self._delete(*surplus)))
         else:
-            await self._delete_all(surplus)
+            await self._delete(*surplus)
         return is_kept
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextvars import ContextVar
 from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
@@ -20,12 +20,13 @@ import msgspec
 from .._deadline import current
 from ..errors import DeadlineExceeded, RuleError
 from ..events import CacheHit, CacheKey, CacheMiss, Collapsed, NotStored, RefreshFailed, StaleServed, Stored
-from ..noted import Notes, note_tags, notes_here
+from ..noted import Notes, note_value, notes_here
 from .cache import Cache
 from .callable_key import KIND, KeyTemplate
 from .claims import Claim
 from .entry import StoredResponse
 from .flight import MAX_ATTEMPTS, Flight, FlightKey, Flights
+from .learning import learn
 from .policy.reuse import AskApp, Fresh, ServeStale, may_serve_if_error, reuse
 from .provenance import built_from
 from .tags import MarkedStale
@@ -78,7 +79,7 @@ class Values:
                 case Fresh():
                     if cache.emit is not None:
                         cache.emit(CacheHit(key=key, route=route, tier=tier, age=now - entry.born))
-                    note_tags(entry.tags)
+                    note_value(entry.route, entry.tags)
                     return value
                 case ServeStale(reason=reason):
                     if self._flights.find(_known_as(key)) is None and now >= entry.refresh_after:
@@ -86,7 +87,7 @@ class Values:
                     if cache.emit is not None:
                         staleness = now - entry.fresh_until
                         cache.emit(StaleServed(key=key, route=route, reason=reason, staleness=staleness))
-                    note_tags(entry.tags)
+                    note_value(entry.route, entry.tags)
                     return value
                 case AskApp():
                     pass
@@ -94,14 +95,22 @@ class Values:
             entry = None
         return await self._fly(key, factory, terms, entry, decoder, route, is_absent=is_absent)
 
-    def cached(self, key: str | None, terms: ValueTerms, type: object = None) -> Decorator:
-        """Return the decorator; see `Resync.cached`."""
+    def cached(
+        self,
+        key: str | None,
+        terms: ValueTerms,
+        type: object = None,
+        on_declared: Callable[[str, Sequence[str]], None] | None = None,
+    ) -> Decorator:
+        """Return the decorator; see `Resync.cached`. *on_declared* is told name and tags of what it is put on."""
 
         def decorate(function: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any, Any]]:
             given: object = function
             if not callable(given) or inspect.isclass(given):
                 raise RuleError("cached", given, "put it above a function")
             template = KeyTemplate(function, key, terms.tags)
+            if on_declared is not None:
+                on_declared(template.name, terms.tags)
             wanted: list[object] = [] if type is None else [type]
 
             @functools.wraps(function)
@@ -164,7 +173,7 @@ class Values:
                 if is_mine or flight.is_fallback or not outdated:
                     value = landed_value(flight.remark, result, decoder)
                     if value is not UNREADABLE:
-                        note_tags(result.tags)
+                        note_value(result.route, result.tags)
                         if not is_mine and self._cache.emit is not None:
                             self._cache.emit(Collapsed(key=key, route=route))
                         return value
@@ -263,6 +272,7 @@ class Values:
                 flight.fail()
             if claim is not None:
                 claim.end(is_stored=is_stored)
+            learn(cache, "callable", route, notes)
 
     def _failed(
         self, flight: Flight[StoredResponse], key: CacheKey, stale: StoredResponse | None, route: str, error: Exception

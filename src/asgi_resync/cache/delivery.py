@@ -5,10 +5,20 @@ The app feels its client's pace, as ever, unless others wait for the same answer
 
 from __future__ import annotations
 
-from .._asgi import Message, Send
+from collections.abc import Awaitable, Callable
+from typing import Literal, TypeAlias
+
+from .._asgi import Message, RawHeaders, Send
 from .entry import StoredResponse
 from .flight import Flight
 from .outbox import Outbox
+
+Reason: TypeAlias = Literal["validated", "if-error"]
+Action: TypeAlias = Literal["pass", "copy", "validated", "fallback"]
+"""What becomes of a response: passed on, copied, taken for a 304 to our question, or replaced by the fallback."""
+
+Reply: TypeAlias = Callable[[StoredResponse, Reason, RawHeaders], Awaitable[None]]
+"""Answers the client of an exchange out of the store, with header lines that are for this client alone."""
 
 
 class Delivery:

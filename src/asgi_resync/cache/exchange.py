@@ -7,18 +7,19 @@ not; `muted`, when the client was answered from the store and what the app still
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Literal, TypeAlias
+from collections.abc import Callable
+from typing import Literal
 
 from .._asgi import ASGIApp, Message, RawHeaders, Receive, Scope, Send
 from .asked import Asked
 from .build import Call, freshened
 from .cache import Cache
 from .copying import Copy
-from .delivery import Delivery
+from .delivery import Action, Delivery, Reply
 from .entry import StoredResponse
 from .flight import Flight
 from .forward import header_lines
+from .learning import learn_route
 from .marker import Mark
 from .opening import degraded_lines, in_its_place, is_error, judge, opts_in, verdict_on_passed, without_own_target
 from .outcome import Outcome
@@ -31,13 +32,6 @@ from .rules import BODY_METHODS, Terms
 from .status import forward_member
 
 _log = logging.getLogger("asgi_resync")
-
-Reason: TypeAlias = Literal["validated", "if-error"]
-Action: TypeAlias = Literal["pass", "copy", "validated", "fallback"]
-"""What becomes of a response: passed on, copied, taken for a 304 to our question, or replaced by the fallback."""
-
-Reply: TypeAlias = Callable[[StoredResponse, Reason, RawHeaders], Awaitable[None]]
-"""Answers the client of an exchange out of the store, with header lines that are for this client alone."""
 
 
 class Exchange:
@@ -110,6 +104,7 @@ class Exchange:
             await self.returned()
         finally:
             self._mark.close()
+            learn_route(self.cache, self._rule, scope, self._mark)
 
     async def _watched(self) -> Message:
         """Give the app a message; a GET that turns out to have a body (HTTP/2 need not announce it) is not kept."""

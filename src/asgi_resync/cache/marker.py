@@ -37,7 +37,7 @@ class Mark(Notes):
     def begin_again(self) -> None:
         """Forget what was left and noted, for a second call of the app."""
         self.terms = None
-        self.called, self.tags = set(), set()
+        self.called, self.tags, self.values = set(), set(), set()
 
 
 def mark_here() -> Mark | None:

@@ -8,6 +8,7 @@ from .asked import Asked
 from .cache import Cache
 from .exchange import Exchange
 from .forward import header_lines
+from .learning import learn_route
 from .marker import Mark
 from .opening import may_opt_in
 
@@ -41,6 +42,7 @@ class PassOn:
             raise
         finally:
             self._mark.close()
+            learn_route(self._cache, None, self._scope, self._mark)
         if self._exchange is not None:
             await self._exchange.returned()
 

@@ -5,8 +5,13 @@ Nothing bounds their number but the work that calls them; an entry weighs what i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from .._asgi import Scope
 from ..noted import Notes
 from .rules import upstream_tag
+
+LONGEST_PATH = 256
 
 
 def built_from(notes: Notes) -> tuple[str, ...]:
@@ -17,3 +22,19 @@ def built_from(notes: Notes) -> tuple[str, ...]:
     called, tags = notes.called.copy(), notes.tags.copy()
     tags.update(map(upstream_tag, called))
     return tuple(sorted(tags))
+
+
+def route_name(scope: Scope) -> str:
+    """Return the pattern by which the framework has found the handler, else the path; "" for one that is too long.
+
+    Litestar and FastAPI say it. Starlette says what the parameters were, and each segment that is the value of one
+    stands for it.
+    """
+    template = scope.get("path_template") or getattr(scope.get("route"), "path", None)
+    if isinstance(template, str) and template:
+        return template
+    path, parameters = scope["path"], scope.get("path_params")
+    if parameters and isinstance(parameters, Mapping):
+        names = {str(value): name for name, value in reversed(list(parameters.items()))}
+        path = "/".join(f"{{{names[part]}}}" if part in names else part for part in path.split("/"))
+    return path if len(path) <= LONGEST_PATH else ""

@@ -12,8 +12,9 @@ from .asked import Asked
 from .asking import ask
 from .cache import REFRESH_PAUSE, Cache
 from .claims import Claims
+from .delivery import Reason
 from .entry import StoredResponse
-from .exchange import Exchange, Reason
+from .exchange import Exchange
 from .flight import MAX_ATTEMPTS, Flight, FlightKey
 from .follow import Brought, follow
 from .forward import adding, consume_target

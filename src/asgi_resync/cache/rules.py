@@ -98,9 +98,13 @@ class Terms:
                 raise RuleError(argument, getattr(self, argument), "give True or False")
 
 
+UPSTREAM_TAG = "\0upstream:"
+"""What tags of upstreams begin with, and no user's tag can."""
+
+
 def upstream_tag(name: str) -> str:
     """Return the tag that stands for everything built from the upstream *name*."""
-    return f"\0upstream:{name}"
+    return f"{UPSTREAM_TAG}{name}"
 
 
 NO_TERMS = Terms()

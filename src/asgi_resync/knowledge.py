@@ -1,0 +1,86 @@
+"""What a Resync knows of what depends on what: what was declared to it, and what it has learned since."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from ._asgi import Clock
+from .breaker.rules import BreakerRule
+from .cache.rules import UPSTREAM_TAG, CacheRule
+from .learned import Learned
+from .noted import Notes
+from .resources.graph import Edge, Graph, Node, NodeKind
+
+AGAIN = 60.0
+"""Seconds for which what was learned need not be learned again: much less than it lasts."""
+MAX_LATELY = 1024
+
+
+class Knowledge:
+    """Collects edges, and makes a graph of them when asked. *clock* is in seconds and goes forward.
+
+    Learned edges last for an hour since they were last seen, and the latest 4096 of them.
+    """
+
+    def __init__(self, *, clock: Clock) -> None:
+        self._clock = clock
+        self._learned: Learned[Node] = Learned()
+        self._lately: dict[str, tuple[float, str, set[str], set[str], set[str]]] = {}
+        """By name, until when what was learned of it last need not be learned again, and what that was."""
+        self._nodes: set[Node] = set()
+        self._edges: set[Edge] = set()
+
+    def add_upstreams(self, names: Iterable[str]) -> None:
+        """Add *names* as nodes, whatever depends on them."""
+        self._nodes.update(Node("upstream", name) for name in names)
+
+    def add_rule(self, rule: CacheRule | BreakerRule) -> None:
+        """Add the route of *rule* with its upstreams, and its tags if it has some."""
+        tags = rule.tags if isinstance(rule, CacheRule) else ()
+        self._add(Node("route", rule.pattern), {"upstream": rule.upstreams, "tag": tags})
+
+    def add_callable(self, name: str, tags: Sequence[str]) -> None:
+        """Add what `cached` was put on, with its tags: templates as they stand, and those of upstreams as such."""
+        upstreams = [tag.removeprefix(UPSTREAM_TAG) for tag in tags if tag.startswith(UPSTREAM_TAG)]
+        own = [tag for tag in tags if not tag.startswith(UPSTREAM_TAG)]
+        self._add(Node("callable", name), {"upstream": upstreams, "tag": own})
+
+    def add_resource(self, name: str, depends_on: Iterable[str] = ()) -> None:
+        """Add a resource. An upstream of the same name depends on it, and on nothing else."""
+        resource = Node("resource", name)
+        self._add(resource, {"resource": depends_on})
+        if (upstream := Node("upstream", name)) in self._nodes:
+            self._edges.add(Edge(upstream, resource))
+
+    def learn(self, kind: Literal["route", "callable"], name: str, notes: Notes) -> None:
+        """Take what the making of *name* has called and used."""
+        known, now = self._lately.get(name), self._clock()
+        if known is not None and now < known[0] and known[1:] == (kind, notes.called, notes.values, notes.tags):
+            # As ever: a miss should not pay for what is known.
+            return
+        if len(self._lately) >= MAX_LATELY:
+            self._lately.clear()
+        # Copied at once: a thread that the handler has left behind may still add to them.
+        self._lately[name] = now + AGAIN, kind, notes.called.copy(), notes.values.copy(), notes.tags.copy()
+        _, _, called, values, tags = self._lately[name]
+        needs = {f"upstream {upstream}" for upstream in called}
+        needs.update(f"callable {value}" for value in values)
+        for tag in tags:
+            if tag.startswith(UPSTREAM_TAG):
+                needs.add(f"upstream {tag.removeprefix(UPSTREAM_TAG)}")
+        self._learned.note(Node(kind, name), needs, now)
+
+    def graph(self) -> Graph:
+        """Return what is known now."""
+        learned = set()
+        for node, need in self._learned.pairs(self._clock()):
+            kind, _, name = need.partition(" ")
+            other: NodeKind = "callable" if kind == "callable" else "upstream"
+            learned.add(Edge(node, Node(other, name), is_learned=True))
+        return Graph(self._nodes, self._edges | learned)
+
+    def _add(self, node: Node, needs: dict[NodeKind, Iterable[str]]) -> None:
+        self._nodes.add(node)
+        for kind, names in needs.items():
+            self._edges.update(Edge(node, Node(kind, name)) for name in names)
