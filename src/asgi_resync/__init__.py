@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         SettingsError,
     )
     from .resources.graph import Edge, Graph, Node
+    from .resources.health import Health
     from .resources.resource import Backoff, Resource
     from .resync import Resync
     from .settings import Settings
@@ -73,6 +74,7 @@ _HOMES = {
     "Edge": "resources.graph",
     "Fallback": "breaker.fallback",
     "Graph": "resources.graph",
+    "Health": "resources.health",
     "MemoryStore": "cache.memory",
     "MissingExtra": "errors",
     "Node": "resources.graph",
@@ -117,6 +119,7 @@ __all__ = [
     "Edge",
     "Fallback",
     "Graph",
+    "Health",
     "MemoryStore",
     "MissingExtra",
     "Node",

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import inspect
 import logging
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ._asgi import AnyASGIApp, Clock, Receive, Scope, Send
+from .arguments import by_name, check_rule, named, of_cached
 from .breaker.guard import BreakerGuard
 from .breaker.middleware import BreakerMiddleware
 from .breaker.rules import BreakerRule
@@ -30,9 +29,12 @@ from .errors import AlreadyWrapped, RuleError
 from .events import Listener, guarded
 from .knowledge import Knowledge
 from .resources.graph import Graph
+from .resources.health import Health
+from .resources.health_app import HealthApp, HealthRoutes
 from .resources.late import LateStart
-from .resources.life import Life, redis_resource
+from .resources.life import Life
 from .resources.lifespan import LifespanResponder
+from .resources.probes import Probes
 from .resources.resource import Resource
 from .resources.supervisor import Supervisor
 from .settings import Settings
@@ -105,15 +107,15 @@ class Resync:
         if isinstance(rules, (CacheRule, BreakerRule)):
             raise RuleError("rules", rules, "give a list, such as [CacheRule('/plan', ttl=10)]")
         self.settings = settings if settings is not None else Settings()
-        given = _by_name(upstreams)
+        given = by_name(upstreams)
         all_rules = tuple(rules)
         self.upstreams = Upstreams(configured(given, self.settings, on_event=on_event, clock=clock))
         for rule in all_rules:
-            _check_rule(rule, self.upstreams)
+            check_rule(rule, self.upstreams)
         self.rules = tuple(rule for rule in all_rules if isinstance(rule, CacheRule))
         self.breaker_rules = (
-            *(_named(rule, self.upstreams) for rule in all_rules if isinstance(rule, BreakerRule)),
-            *(_of_cached(rule, self.upstreams) for rule in self.rules if rule.upstreams),
+            *(named(rule, self.upstreams) for rule in all_rules if isinstance(rule, BreakerRule)),
+            *(of_cached(rule, self.upstreams) for rule in self.rules if rule.upstreams),
         )
         self._steady = time.monotonic if clock is time.time else clock
         self._knowledge = Knowledge(clock=self._steady)
@@ -141,35 +143,42 @@ class Resync:
         else:
             self._tier = self._second_tier(self.settings.redis.url, options, clock)
             self.cache = self._tier.cache
-            # Where nobody starts it, as with `--lifespan off`, the first look into Redis does.
-            self.cache.on_first_look = self._tier.start
         self.cache.on_built = self._knowledge.learn
         self._life = Life(
             self.cache,
             lambda: sweep_forever(self._memory, self.cache.clock, cache.sweep_interval),
-            self._supervisor(resources, clock),
+            resources,
             timeout=self.settings.startup_timeout,
             wait=self.settings.startup_wait,
             shutdown=self.settings.shutdown_timeout,
             tier=self._tier,
+            on_event=on_event,
+            clock=clock,
         )
+        for resource in self._life.resources.resources:
+            self._knowledge.add_resource(resource.name, resource.depends_on)
+        if self._tier is not None:
+            # Where nobody starts it, as with `--lifespan off`, the first look into Redis does.
+            self.cache.on_first_look = self._life.begin_late
+        self._probes = Probes(
+            self._life,
+            breakers=lambda: [upstream.breaker.report() for upstream in self.upstreams.values()],
+            memory=self._memory.stats,
+            has_l2=self._tier is not None,
+            interval=self.settings.health_interval,
+            clock=clock,
+        )
+        self.health_app = HealthApp(self._probes)
+        """An ASGI app to mount, with `/livez`, `/readyz` and `/healthz`; RESYNC_HEALTH_PATH does it too."""
+
+    async def health(self) -> Health:
+        """Return how everything is. Checks are made at most every RESYNC_HEALTH_INTERVAL, however many ask."""
+        return await self._probes.health()
 
     @property
     def resources(self) -> Supervisor:
         """How each resource stands, by name: `resync.resources["database"].state`."""
         return self._life.resources
-
-    def _supervisor(self, given: Iterable[Resource], clock: Clock) -> Supervisor:
-        resources = list(given)
-        self._has_own_resources = bool(resources)
-        if self._tier is not None:
-            resources.insert(0, redis_resource(self._tier, lambda: self.resources.left))
-        for resource in resources:
-            if isinstance(resource, Resource):  # what is none is refused, by name, where they are put in order
-                self._knowledge.add_resource(resource.name, resource.depends_on)
-        return Supervisor(
-            resources, shutdown_timeout=self.settings.shutdown_timeout, on_event=self._on_event, wall=clock
-        )
 
     def _second_tier(self, url: str, options: CacheOptions, clock: Clock) -> SecondTier:
         from .cache.l2.tier import SecondTier  # which loads redis
@@ -241,7 +250,7 @@ class Resync:
 
         It serves without being started; combine it with `resync.lifespan`, which sweeps and stops in order.
         """
-        return CacheMiddleware(self.guarded(self._late(app)), cache=self.cache, rules=self.rules)
+        return CacheMiddleware(self._inside(app), cache=self.cache, rules=self.rules)
 
     def guarded(self, app: AnyASGIApp) -> AnyASGIApp:
         """Return *app* with the breakers of its upstreams around it, and nothing else; *app* itself if it has none."""
@@ -330,19 +339,24 @@ class Resync:
         """Stop what `start` started on this loop, within RESYNC_SHUTDOWN_TIMEOUT. What is stored stays."""
         await self._life.stop()
 
+    def _inside(self, app: AnyASGIApp) -> AnyASGIApp:
+        """Return *app* with everything around it but the cache."""
+        inner, path = self.guarded(self._late(app)), self.settings.health_path
+        # No breaker and no start may keep a probe from its answer.
+        return inner if path is None else HealthRoutes(inner, self.health_app, path)
+
     def _late(self, app: AnyASGIApp) -> AnyASGIApp:
         """Return *app* with the resources started at the first request that reaches it, if nobody has by then."""
-        return LateStart(app, self._life) if self._has_own_resources else app
+        return LateStart(app, self._life) if self._life.has_own else app
 
 
 class ResyncApp(CacheMiddleware):
     """An app with a Resync around it. It answers lifespan itself where the app does not."""
 
     def __init__(self, resync: Resync, app: AnyASGIApp) -> None:
-        late = resync._late(app)
-        super().__init__(resync.guarded(late), cache=resync.cache, rules=resync.rules)
+        super().__init__(resync._inside(app), cache=resync.cache, rules=resync.rules)
         self.wrapped = app
-        self._late = late
+        self._late = resync._late(app)
         self.resync = resync
 
     async def other_scope(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -364,33 +378,3 @@ class ResyncApp(CacheMiddleware):
             # Asked before it is set, as by copy and pickle.
             raise AttributeError(name)
         return getattr(self.wrapped, name)
-
-
-def _by_name(upstreams: Iterable[Upstream]) -> dict[str, Upstream]:
-    found: dict[str, Upstream] = {}
-    for upstream in upstreams:
-        if not isinstance(upstream, Upstream):
-            raise RuleError("upstreams", upstream, "give a list of Upstream, such as [Upstream('tws')]")
-        if upstream.name in found:
-            raise RuleError("upstreams", upstream.name, "it is there twice; name each upstream once")
-        found[upstream.name] = upstream
-    return found
-
-
-def _named(rule: BreakerRule, upstreams: Upstreams) -> BreakerRule:
-    return replace(rule, upstreams=tuple(upstreams[name].name for name in rule.upstreams))
-
-
-def _of_cached(rule: CacheRule, upstreams: Upstreams) -> BreakerRule:
-    names = tuple(upstreams[name].name for name in rule.upstreams)
-    return BreakerRule(rule.pattern, upstreams=names, methods=tuple(rule.methods))
-
-
-def _check_rule(rule: object, known: Upstreams) -> None:
-    if not isinstance(rule, (CacheRule, BreakerRule)):
-        raise RuleError("rules", rule, "give a list of CacheRule, such as [CacheRule('/plan', ttl=10)]")
-    for name in rule.upstreams:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}? Otherwise" if near else "no upstream has this name;"
-            raise RuleError("upstreams", name, f"{hint} add Upstream({name!r}) to upstreams")

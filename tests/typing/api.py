@@ -10,6 +10,7 @@ from typing import assert_type
 
 import httpx
 import httpx2
+from starlette.routing import Mount
 
 import asgi_resync
 from asgi_resync import (
@@ -33,6 +34,7 @@ from asgi_resync import (
     Edge,
     Fallback,
     Graph,
+    Health,
     MemoryStore,
     MissingExtra,
     Node,
@@ -217,6 +219,12 @@ async def resources() -> None:
     assert_type(resync.resources["database"].state == "up", bool)
     assert_type(resync.resources["database"].cause, str | None)
     assert_type(resync.resources.is_ready, bool)
+    health = await resync.health()
+    assert_type(health, Health)
+    assert_type(health.resources["database"].cause, str | None)
+    assert_type(health.breakers["tws"].retry_after, float)
+    assert_type(health.cache.l1.entries, int)
+    Mount("/-", resync.health_app)
 
 
 async def parts(store: Store, key: tuple[object, ...]) -> None:

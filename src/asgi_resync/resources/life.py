@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import time
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Protocol
 
+from .._asgi import Clock
 from ..cache.cache import Cache
+from ..events import Listener
 from .resource import Report, Resource
 from .supervisor import Supervisor
 
@@ -25,7 +28,7 @@ class Tier(Protocol):
 
 
 class Life:
-    """What runs beside the requests of *cache*: `sweep`, the background calls of the app, and the resources.
+    """What runs beside the requests of *cache*: *sweep*, the background calls of the app, *tier* and *resources*.
 
     *timeout* bounds the start of those that are critical, *wait* how long it takes for the others, *shutdown* the
     whole stop; all in seconds. Starts count, by loop. The resources live in the first loop that starts them; *tier*,
@@ -36,14 +39,21 @@ class Life:
         self,
         cache: Cache,
         sweep: Callable[[], Coroutine[object, object, None]],
-        resources: Supervisor,
+        resources: Iterable[Resource],
         *,
         timeout: float,
         wait: float,
         shutdown: float,
         tier: Tier | None = None,
+        on_event: Listener | None = None,
+        clock: Clock = time.time,
     ) -> None:
-        self.resources = resources
+        given = list(resources)
+        self.has_own = bool(given)
+        """Whether there are resources but the library's own, which need no late start."""
+        if tier is not None:
+            given.insert(0, redis_resource(tier, lambda: self.resources.left))
+        self.resources = Supervisor(given, shutdown_timeout=shutdown, on_event=on_event, wall=clock)
         self.was_started = False
         """Whether anybody has started it yet, in order or late."""
         self._cache = cache
@@ -55,6 +65,7 @@ class Life:
         self._lives: dict[asyncio.AbstractEventLoop, tuple[int, asyncio.Task[None]]] = {}
         """By loop, how often it was started there and not stopped, and the sweep."""
         self._late_by: float | None = None
+        self._owned: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Start it on this loop. Raises ResourceFailed if something critical does not start; then nothing runs."""
@@ -84,8 +95,10 @@ class Life:
         if count > 1:
             self._lives[loop] = (count - 1, sweep)
             return
-        sweep.cancel()
-        await asyncio.wait({sweep})
+        ended = {sweep, *(task for task in self._owned if task.get_loop() is loop)}
+        for task in ended:
+            task.cancel()
+        await asyncio.wait(ended)
         until = loop.time() + self._shutdown
         try:
             # What calls the app in the background leaves some time to what is stopped after it.
@@ -95,6 +108,19 @@ class Life:
             await self.resources.stop(max(0.0, until - loop.time()))
             if self._tier is not None and not is_here:
                 await self._tier.stop(max(0.0, until - loop.time()))
+
+    def own(self, task: asyncio.Task[None]) -> None:
+        """Take *task* as one that ends with this, at the latest."""
+        self._owned.add(task)
+        task.add_done_callback(self._owned.discard)
+
+    def begin_late(self) -> None:
+        """Start *tier* and the resources in the background, if nobody has ever started them."""
+        if self.was_started:
+            return
+        if self._tier is not None:
+            self._tier.start()
+        self.resources.begin()
 
     async def start_late(self) -> None:
         """Start the resources where the server plays no lifespan, and wait for those that are critical.

@@ -197,6 +197,22 @@ class Settings(Room, frozen=True, kw_only=True):
         float,
         setting("duration", "Bound of the whole shutdown", low=0, high=_HOUR),
     ] = 10.0
+    health_path: (
+        Annotated[
+            str,
+            setting(
+                "text",
+                "Where `/livez`, `/readyz` and `/healthz` are answered, e.g. `/` or `/-`; without it, nowhere",
+                pattern=r"\A/[!-~]*\Z",
+                expected="a path that begins with /, such as /-",
+            ),
+        ]
+        | None
+    ) = None
+    health_interval: Annotated[
+        float,
+        setting("duration", "Time for which the result of a resource's check holds", low=0, high=_HOUR),
+    ] = 5.0
     cache: CacheSettings = msgspec.field(default_factory=CacheSettings)
     redis: RedisSettings = msgspec.field(default_factory=RedisSettings)
     upstreams: Mapping[str, UpstreamSettings] = msgspec.field(default_factory=dict)

@@ -159,6 +159,8 @@ class SecondTier:
         self._loops.add(loop)
         if self._task is None or self._task.get_loop().is_closed():
             self._task = loop.create_task(self.plane.run())
+        elif self.plane.is_live and self._report is not None:
+            self._report(None)
 
     async def stop(self, timeout: float) -> None:
         """Write what waits within *timeout* seconds, take leave of the other processes and close the connections."""
