@@ -56,7 +56,7 @@ def test_every_variable_is_read() -> None:
     environ = {f"RESYNC_CACHE_{name}": text for name, text in cache.items()}
     environ |= {"RESYNC_REDIS_URL": "rediss://h", "RESYNC_REDIS_TIMEOUT": "20ms"}
     environ |= {"RESYNC_CONFIG_FILE": "resync.toml", "RESYNC_SHUTDOWN_TIMEOUT": "3", "RESYNC_PROFILE": "Development"}
-    settings = Settings.from_env(environ)
+    settings = resolve(environ).settings
 
     expected = (4, 100, 64_000_000, 300.0, 86400.0, 0.5, 0.2, 1048576, 3, 30.0, 300.0, 0.0, 5.0, False, "honour", True,
                 ("CDN-Cache-Control", "Resync-Cache-Control"), "strip", False, False, "edge", "{app}:",

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ..errors import SettingsError
-from ..settings.environment import Resolution, resolve
+from ..settings.environment import Resolution
+from ..settings.load import load
 from ..settings.model import CACHE, REDIS_ROOM, TOP, Settings, variables_of_upstream
 from ..settings.values import Value
 from ..settings.variable import Variable
@@ -34,7 +35,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="durations in seconds, sizes in bytes")
     arguments = parser.parse_args(argv)
     try:
-        resolution = resolve(environ)
+        resolution = load(environ)
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2

@@ -1,7 +1,8 @@
-"""What an operator can set, and where each value came from. It opens no file and no connection."""
+"""What an operator can set, and where each value came from. It opens the config file, and nothing else."""
 
 from .cache import CacheSettings
 from .environment import Layer, Resolution, resolve
+from .load import load
 from .model import RedisSettings, Settings, UpstreamSettings
 from .profiles import PROFILES
 from .table import settings_table
@@ -14,6 +15,7 @@ __all__ = [
     "Resolution",
     "Settings",
     "UpstreamSettings",
+    "load",
     "resolve",
     "settings_table",
 ]

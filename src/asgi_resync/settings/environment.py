@@ -2,12 +2,11 @@
 
 environment > further layers, such as a config file > profile > defaults
 
-Pure but for the mapping it is handed. It opens no file: whoever reads one hands it over as a `Layer`.
+Pure but for the mapping it is handed. It opens no file: `load` reads one and hands it over as a `Layer`.
 """
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -38,7 +37,6 @@ DEFAULT = "default"
 _PROFILE = "profile "
 
 _RoomT = TypeVar("_RoomT", bound=Room)
-_log = logging.getLogger("asgi_resync")
 _REDIS_URL = REDIS_ROOM[0].name
 
 
@@ -86,14 +84,6 @@ def resolve(environ: Mapping[str, str] | None = None, *, layers: Sequence[Layer]
         )
     settings = msgspec.structs.replace(top, cache=cache, redis=redis, upstreams=upstreams)
     return Resolution(settings=settings, origins=reader.origins, notes=tuple(reader.notes))
-
-
-def read(environ: Mapping[str, str] | None) -> Settings:
-    """The settings alone, for those who do not ask further; the notes go to the log."""
-    resolution = resolve(environ)
-    for note in resolution.notes:
-        _log.warning("%s", note)
-    return resolution.settings
 
 
 @dataclass(slots=True)

@@ -63,7 +63,6 @@ class UpstreamSettings(Room, frozen=True, kw_only=True):
                 pattern=r"\A(?i:https?)://",
                 expected="a URL such as https://tws.example:31116",
                 aliases=["TWS_BASE_URL", "TWS_HOST"],
-                unused=True,
             ),
         ]
         | None
@@ -175,10 +174,9 @@ class Settings(Room, frozen=True, kw_only=True):
             str,
             setting(
                 "text",
-                "The watched file",
+                "TOML or JSON with the names of this table; the environment wins over it",
                 pattern=r"\A[^\0]+\Z",
                 expected="the path of a file, such as resync.toml",
-                unused=True,
             ),
         ]
         | None
@@ -230,11 +228,12 @@ class Settings(Room, frozen=True, kw_only=True):
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        """What *environ* says: its variables, then the profile it names, then the defaults. Does no I/O.
+        """What *environ* says: its variables, then the config file and the profile it names, then the defaults.
 
-        Raises SettingsError, which lists every problem at once. `resolve` also tells where each value came from.
+        It opens that file, and nothing else. Raises SettingsError, which lists every problem at once. `load` also
+        tells where each value came from.
         """
-        from .environment import read  # the reader knows the model, so not at the top
+        from .load import read  # the reader knows the model, so not at the top
 
         return read(environ)
 

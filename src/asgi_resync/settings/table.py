@@ -27,7 +27,7 @@ def _row(variable: Variable) -> tuple[str, ...]:
         _default(variable),
         ", ".join(profiles) or _NONE,
         ", ".join(f"`{alias}`" for alias in variable.facts.aliases) or _NONE,
-        f"{variable.meta.description}{' (not used yet)' if variable.facts.is_unused else ''}",
+        variable.meta.description or "",
     )
 
 

@@ -32,7 +32,6 @@ class Facts:
     expected: str = ""
     aliases: tuple[str, ...] = ()
     is_secret: bool = False
-    is_unused: bool = False
 
 
 def setting(
@@ -45,14 +44,12 @@ def setting(
     expected: str = "",
     aliases: Sequence[str] = (),
     secret: bool = False,
-    unused: bool = False,
 ) -> Meta:
     """The annotation of a field that is a setting; *low* and *high* are inclusive, in seconds or bytes.
 
-    *expected* says what would be right where *kind* and the bounds do not say it. An *unused* setting is read
-    and checked, and acted on by a later version: the table says so.
+    *expected* says what would be right where *kind* and the bounds do not say it.
     """
-    facts = Facts(kind=kind, expected=expected, aliases=tuple(aliases), is_secret=secret, is_unused=unused)
+    facts = Facts(kind=kind, expected=expected, aliases=tuple(aliases), is_secret=secret)
     extra = {"setting": facts}
     if pattern is not None:
         return Meta(pattern=pattern, description=description, extra=extra)
