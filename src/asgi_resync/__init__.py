@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .cache.undelivered import Delivery
     from .client.budget import RetryBudget
     from .client.bulkhead import Bulkhead
+    from .client.options import ClientOptions
     from .client.schedule import RetryPolicy
     from .client.transport import retrying_transport
     from .client.tws import TWS
@@ -69,6 +70,7 @@ _HOMES = {
     "CacheMiddleware": "cache.middleware",
     "CacheOptions": "cache.options",
     "CacheRule": "cache.rules",
+    "ClientOptions": "client.options",
     "DeadlineExceeded": "errors",
     "Delivery": "cache.undelivered",
     "Edge": "resources.graph",
@@ -114,6 +116,7 @@ __all__ = [
     "CacheMiddleware",
     "CacheOptions",
     "CacheRule",
+    "ClientOptions",
     "DeadlineExceeded",
     "Delivery",
     "Edge",

@@ -7,7 +7,8 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
+from urllib.parse import urlsplit, urlunsplit
 
 from ._asgi import Clock
 from .breaker.breaker import Breaker
@@ -16,6 +17,7 @@ from .breaker.limits import BreakerLimits
 from .breaker.outcome import is_failed_status
 from .client.budget import RetryBudget
 from .client.bulkhead import Bulkhead
+from .client.options import ClientOptions
 from .client.schedule import RetryPolicy
 from .errors import RuleError
 from .events import Listener
@@ -36,7 +38,9 @@ class Upstream:
     content (sent as JSON, or as it is if text or bytes), a `Fallback` with a status and header lines, a function of
     the scope, or an ASGI app. `url` is its base URL, `limits` are its breaker's; what the environment says of them
     wins, field by field. `is_failure` says of an exception, `is_failed_status` of a status, whether the breaker counts
-    it as a failure. `retries` and `bulkhead` are those of its clients, and `budget` is what all of them share.
+    it as a failure. `http` and `retries` are those of its clients, and `budget` and `bulkhead` are what all of them
+    share; of these too, what the environment says wins, field by field, and credentials as a whole. `root` is the path
+    that a URL without any has: `/twsd` for `Upstream.tws()`.
 
     Raises RuleError for what cannot work.
     """
@@ -48,6 +52,8 @@ class Upstream:
     limits: BreakerLimits | None = field(default=None, compare=False)
     is_failure: Callable[[BaseException], bool] | None = field(default=None, compare=False, repr=False)
     is_failed_status: Callable[[int], bool] = field(default=is_failed_status, compare=False, repr=False)
+    http: ClientOptions = field(default=ClientOptions(), compare=False, repr=False)
+    root: str = field(default="", compare=False, repr=False)
     retries: RetryPolicy | None = field(default=None, compare=False)
     budget: RetryBudget = field(default_factory=RetryBudget, compare=False, repr=False)
     bulkhead: Bulkhead | None = field(default=None, compare=False, repr=False)
@@ -59,19 +65,77 @@ class Upstream:
         if not isinstance(name, str) or not NAME.fullmatch(name):
             raise RuleError("name", name, "give lower-case letters, digits, '-' and '_', such as 'tws'")
         fallback_app(self.fallback)
+        if not isinstance(self.http, ClientOptions):
+            raise RuleError("http", self.http, "give ClientOptions, such as ClientOptions(read_timeout=30)")
         self._guard()
+
+    @classmethod
+    def tws(
+        cls,
+        host: str | None = None,
+        *,
+        name: str = "tws",
+        scheme: Literal["https", "http"] = "https",
+        port: int = 31116,
+        root: str = "/twsd",
+        http: ClientOptions | None = None,
+        retries: RetryPolicy | None = None,
+        bulkhead: Bulkhead | None = None,
+        limits: BreakerLimits | None = None,
+        fallback: object = None,
+    ) -> Upstream:
+        """Return HCL Workload Automation as an upstream; `asgi_resync.TWS` has its calls, typed.
+
+        *host* may be left to the environment, RESYNC_UPSTREAM_TWS_URL or the original's TWS_HOST and TWS_PORT; its
+        path is *root* where that names none. By default it is given 30 s to read, as queries of a large plan take
+        long, and `check` asks for `/engine/info`.
+        """
+        wanted = http if http is not None else ClientOptions(read_timeout=30.0)
+        return cls(
+            name,
+            url=None if host is None else f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}",
+            root=root,
+            http=wanted if wanted.health_path is not None else replace(wanted, health_path="/engine/info"),
+            retries=retries,
+            bulkhead=bulkhead,
+            limits=limits,
+            fallback=fallback,
+        )
+
+    @property
+    def base_url(self) -> str | None:
+        """The URL that its clients start from: `url`, with `root` where that has no path."""
+        if self.url is None or not self.root:
+            return self.url
+        parts = urlsplit(self.url)
+        return self.url if parts.path else urlunsplit(parts._replace(path=self.root))
 
     def configured(
         self,
         *,
         limits: BreakerLimits,
         url: str | None = None,
+        http: ClientOptions | None = None,
+        retries: RetryPolicy | None = None,
+        budget: RetryBudget | None = None,
+        bulkhead: Bulkhead | None = None,
         on_event: Listener | None = None,
         clock: Clock = time.monotonic,
         wall: Clock = time.time,
     ) -> Upstream:
-        """Return the like of it with a breaker of its own, that has *limits* and tells *on_event*."""
-        upstream = replace(self, limits=limits, url=url)
+        """Return the like of it with a breaker of its own, that has *limits* and tells *on_event*.
+
+        What is None of what its clients have stays as it is.
+        """
+        upstream = replace(
+            self,
+            limits=limits,
+            url=url,
+            http=http if http is not None else self.http,
+            retries=retries if retries is not None else self.retries,
+            budget=budget if budget is not None else self.budget,
+            bulkhead=bulkhead if bulkhead is not None else self.bulkhead,
+        )
         upstream._guard(on_event, clock, wall)
         return upstream
 
@@ -79,37 +143,63 @@ class Upstream:
     def client(
         self,
         transport: httpx2.AsyncBaseTransport | None = None,
+        *,
+        library: Literal["httpx2"] | None = None,
         **options: Any,  # noqa: ANN401 - those of the library's AsyncClient, as below
     ) -> httpx2.AsyncClient: ...
     @overload
     def client(self, transport: httpx.AsyncBaseTransport, **options: Any) -> httpx.AsyncClient: ...  # noqa: ANN401
+    @overload
+    def client(self, transport: None = None, *, library: Literal["httpx"], **options: Any) -> httpx.AsyncClient: ...  # noqa: ANN401
     def client(
         self,
         transport: httpx2.AsyncBaseTransport | httpx.AsyncBaseTransport | None = None,
+        *,
+        library: Literal["httpx", "httpx2"] | None = None,
         **options: Any,
     ) -> httpx2.AsyncClient | httpx.AsyncClient:
         """Return an AsyncClient of this upstream: `async with upstream.client() as client: …`.
 
-        It is of the library that *transport* belongs to, httpx2 without one, and *options* are that library's; its
-        base URL is `url`. Every call has the breaker, the retries, the budget and the bulkhead, and `deadline` bounds
-        it. Proxies that the environment names are not used; give a *transport* that has one.
+        It is of the library that *transport* belongs to; without one, of *library*, by default httpx2. Its base URL is
+        `base_url`, and the rest is as `http` says, but for *options*, which are those of the library. A *transport* has
+        its own limits and its own idea of TLS. Every call has the breaker, the retries, the budget and the bulkhead,
+        and `deadline` bounds it. Proxies that the environment names are not used; give a *transport* that has one.
 
         Each call of this makes a client with connections of its own, so keep it as long as the app lives. Raises
-        MissingExtra if the library is not installed, RuleError for options that only a transport could use beside one.
+        MissingExtra if the library is not installed, RuleError for options that only a transport could use beside one,
+        and for a `ca_file` that cannot be read.
         """
         from .client.opening import open_client  # which loads tenacity
 
-        if self.url is not None:
-            options.setdefault("base_url", self.url)
+        if self.base_url is not None:
+            options.setdefault("base_url", self.base_url)
         return open_client(
             transport,
             options,
+            library=library,
+            wanted=self.http,
             policy=self.retries,
             budget=self.budget,
             breaker=self.breaker,
             bulkhead=self.bulkhead,
             on_event=self._on_event,
         )
+
+    async def check(self, client: httpx2.AsyncClient | httpx.AsyncClient | None = None) -> None:
+        """Ask once, with *client* or a new one, whether it is well: `Resource("tws", check=upstream.check)`.
+
+        Raises what the client raises where it is not, BreakerOpen among that, and the library's HTTPStatusError for an
+        answer that is not 2xx to `http.health_path`; RuleError where there is none.
+        """
+        from .client.opening import ask_health  # which loads tenacity
+
+        if self.http.health_path is None:
+            raise RuleError("health_path", None, f"give one, such as /health, for the upstream {self.name!r}")
+        if client is not None:
+            await ask_health(client, self.http.health_path)
+            return
+        async with self.client() as own:
+            await ask_health(own, self.http.health_path)
 
     def _guard(self, on_event: Listener | None = None, clock: Clock = time.monotonic, wall: Clock = time.time) -> None:
         breaker = Breaker(

@@ -29,6 +29,7 @@ from asgi_resync import (
     CacheMiddleware,
     CacheOptions,
     CacheRule,
+    ClientOptions,
     DeadlineExceeded,
     Delivery,
     Edge,
@@ -367,6 +368,12 @@ async def clients(on_event: events.Listener) -> None:
     upstream = Upstream(
         "tws", url="https://tws.example:31116/twsd/", retries=policy, budget=budget, bulkhead=Bulkhead(9)
     )
+    options = ClientOptions(user="u", password="p", ca_file="ca.pem", read_timeout=30, deadline_header="Left-Ms")
+    preset = Upstream.tws("tws.example", port=31116, http=options, retries=policy, fallback={"status": "unknown"})
+    assert_type(preset.base_url, str | None)
+    assert_type(preset.client(library="httpx"), httpx.AsyncClient)
+    assert_type(preset.client(library="httpx2"), httpx2.AsyncClient)
+    await preset.check()
     assert_type(upstream.client(timeout=5), httpx2.AsyncClient)
     assert_type(upstream.client(httpx.AsyncHTTPTransport()), httpx.AsyncClient)
     with deadline(2.0) as limit:

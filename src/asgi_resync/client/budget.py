@@ -32,6 +32,7 @@ class RetryBudget:
         "_width",
         "floor",
         "share",
+        "window",
     )
 
     def __init__(self, *, share: float = 0.2, floor: int = 10, window: float = 10.0) -> None:
@@ -41,6 +42,7 @@ class RetryBudget:
                 raise RuleError(name, given, f"give a number of {low} or more")
         self.share = share
         self.floor = floor
+        self.window = float(window)
         self._width = window / _SLOTS
         self._latest = -_SLOTS
         self._requests = 0

@@ -14,6 +14,7 @@ except ImportError as error:  # pragma: no cover
 
 from .attempt import Booking, Observed
 from .core import Core, Guards
+from .options import ClientOptions, authorizing
 from .ports import Faults
 from .repeat import Repeat
 
@@ -68,9 +69,18 @@ class RetryingTransport(Core[httpx.Request, httpx.Response], httpx.AsyncBaseTran
         """Return the answer to *request*, of the last attempt if there were several."""
         return await self._exchange(request)
 
-    def client(self, **options: Any) -> httpx.AsyncClient:  # noqa: ANN401 - those of httpx
-        """Return a client that sends through this transport, and closes it."""
-        return httpx.AsyncClient(transport=self, **options)
+    def client(self, wanted: ClientOptions, **options: Any) -> httpx.AsyncClient:  # noqa: ANN401 - those of httpx
+        """Return a client as *wanted*, but for *options*, that sends through this transport, and closes it."""
+        timeout = httpx.Timeout(
+            connect=wanted.connect_timeout,
+            read=wanted.read_timeout,
+            write=wanted.write_timeout,
+            pool=wanted.pool_timeout,
+        )
+        client = httpx.AsyncClient(transport=self, **{"timeout": timeout, **options})
+        if wanted.authorization is not None and "auth" not in options:
+            client.auth = authorizing(wanted.authorization, client.base_url, httpx.Request)
+        return client
 
     async def aclose(self) -> None:
         """Close the wrapped transport."""
@@ -92,6 +102,13 @@ class RetryingTransport(Core[httpx.Request, httpx.Response], httpx.AsyncBaseTran
         request.stream = watched
         # A transport that read the body into memory has made it one that can be sent again.
         return lambda: not watched.has_begun or isinstance(request.stream, httpx.ByteStream)
+
+
+def new_transport(wanted: ClientOptions, **options: Any) -> httpx.AsyncHTTPTransport:  # noqa: ANN401 - those of httpx
+    """Return httpx's own transport as *wanted*, but for *options*, which say how certificates are checked."""
+    limits = httpx.Limits(max_connections=wanted.max_connections, max_keepalive_connections=wanted.max_keepalive)
+    options.setdefault("limits", limits)
+    return httpx.AsyncHTTPTransport(**options)
 
 
 def _always() -> bool:

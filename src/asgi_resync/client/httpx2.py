@@ -14,6 +14,7 @@ except ImportError as error:  # pragma: no cover
 
 from .attempt import Booking, Observed
 from .core import Core, Guards
+from .options import ClientOptions, authorizing
 from .ports import Faults
 from .repeat import Repeat
 
@@ -68,9 +69,18 @@ class RetryingTransport(Core[httpx2.Request, httpx2.Response], httpx2.AsyncBaseT
         """Return the answer to *request*, of the last attempt if there were several."""
         return await self._exchange(request)
 
-    def client(self, **options: Any) -> httpx2.AsyncClient:  # noqa: ANN401 - those of httpx2
-        """Return a client that sends through this transport, and closes it."""
-        return httpx2.AsyncClient(transport=self, **options)
+    def client(self, wanted: ClientOptions, **options: Any) -> httpx2.AsyncClient:  # noqa: ANN401 - those of httpx2
+        """Return a client as *wanted*, but for *options*, that sends through this transport, and closes it."""
+        timeout = httpx2.Timeout(
+            connect=wanted.connect_timeout,
+            read=wanted.read_timeout,
+            write=wanted.write_timeout,
+            pool=wanted.pool_timeout,
+        )
+        client = httpx2.AsyncClient(transport=self, **{"timeout": timeout, **options})
+        if wanted.authorization is not None and "auth" not in options:
+            client.auth = authorizing(wanted.authorization, client.base_url, httpx2.Request)
+        return client
 
     async def aclose(self) -> None:
         """Close the wrapped transport."""
@@ -94,8 +104,10 @@ class RetryingTransport(Core[httpx2.Request, httpx2.Response], httpx2.AsyncBaseT
         return lambda: not watched.has_begun or isinstance(request.stream, httpx2.ByteStream)
 
 
-def new_transport(**options: Any) -> httpx2.AsyncHTTPTransport:  # noqa: ANN401 - those of httpx2
-    """Return httpx2's own transport, made with *options*."""
+def new_transport(wanted: ClientOptions, **options: Any) -> httpx2.AsyncHTTPTransport:  # noqa: ANN401 - those of httpx2
+    """Return httpx2's own transport as *wanted*, but for *options*, which say how certificates are checked."""
+    limits = httpx2.Limits(max_connections=wanted.max_connections, max_keepalive_connections=wanted.max_keepalive)
+    options.setdefault("limits", limits)
     return httpx2.AsyncHTTPTransport(**options)
 
 

@@ -3,9 +3,10 @@
 from .cache import CacheSettings
 from .environment import Layer, Resolution, resolve
 from .load import load
-from .model import RedisSettings, Settings, UpstreamSettings
+from .model import RedisSettings, Settings
 from .profiles import PROFILES
 from .table import settings_table
+from .upstream import UpstreamSettings
 
 __all__ = [
     "PROFILES",

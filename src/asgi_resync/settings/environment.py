@@ -18,17 +18,15 @@ from ..errors import SettingProblem, SettingsError
 from .cache import CacheSettings
 from .model import (
     CACHE,
-    REDIS,
     REDIS_ROOM,
     TOP,
     RedisSettings,
     Settings,
-    UpstreamSettings,
-    unset_upstream,
     variables_of_upstream,
 )
 from .names import Given, Names, read_names, unknown_problem
 from .profiles import PROFILES
+from .upstream import REDIS, UpstreamSettings, unset_upstream
 from .values import Value, parse_flag, show_size
 from .variable import Room, Variable
 
@@ -149,7 +147,11 @@ class _Reader:
         """The settings of one upstream."""
         variables = variables_of_upstream(name)
         given = frozenset(variable.field for variable in variables if self._first(variable) is not None)
-        return self.room(msgspec.structs.replace(unset_upstream(name), given=given), variables)
+        room = self.room(msgspec.structs.replace(unset_upstream(name), given=given), variables)
+        if not room.verify:
+            verify = next(self._called(variable) for variable in variables if variable.field == "verify")
+            self.notes.append(f"{verify} is off: whoever is between here and {name} can read and change what is sent")
+        return room
 
     def _value(self, variable: Variable, base: Room) -> Value:
         found = self._first(variable)

@@ -1,4 +1,4 @@
-"""The settings: every name, default, bound, unit and word of documentation, here and (the cache's) in `cache.py`.
+"""The settings: every name, default, bound, unit and word of documentation, here and in the rooms it imports.
 
 The names of the environment, the README's table and `python -m asgi_resync settings` are made from it. It reads
 nothing; `environment.py` does.
@@ -13,14 +13,12 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
-from ..errors import SettingProblem, SettingsError
+from .breaker import OF_BREAKERS
 from .cache import CacheSettings
+from .upstream import REDIS, UpstreamSettings, unset_upstream
 from .variable import PLACEHOLDER, Room, Variable, setting, variables_of
 
 Profile: TypeAlias = Literal["development", "production"]
-
-REDIS = "redis"
-"""The upstream whose breaker guards L2."""
 
 _HOUR = 3600
 
@@ -45,115 +43,6 @@ class RedisSettings(Room, frozen=True, kw_only=True):
         float,
         setting("duration", "Deadline of one operation; then it is a miss", low=0.001, high=60),
     ] = 0.05
-
-
-class UpstreamSettings(Room, frozen=True, kw_only=True):
-    """One upstream and its breaker.
-
-    `given` names the fields somebody chose, also where the choice equals the default, so that code can tell its own
-    arguments from the operator's. An instance made by hand counts as chosen whole.
-    """
-
-    url: (
-        Annotated[
-            str,
-            setting(
-                "url",
-                "Base URL of the upstream",
-                pattern=r"\A(?i:https?)://",
-                expected="a URL such as https://tws.example:31116",
-                aliases=["TWS_BASE_URL", "TWS_HOST"],
-            ),
-        ]
-        | None
-    ) = None
-    fail_max: Annotated[
-        int,
-        setting(
-            "count",
-            "Failures in a row that open its breaker",
-            low=1,
-            high=100,
-            aliases=[f"CIRCUIT_BREAKER_{PLACEHOLDER}_FAIL_MAX"],
-        ),
-    ] = 5
-    reset_timeout: Annotated[
-        float,
-        setting(
-            "duration",
-            "Time its breaker stays open before it probes",
-            low=0.1,
-            high=_HOUR,
-            aliases=[f"CIRCUIT_BREAKER_{PLACEHOLDER}_RESET_TIMEOUT"],
-        ),
-    ] = 60.0
-    max_open_time: (
-        Annotated[
-            float,
-            setting(
-                "duration",
-                "Cap of that time, which doubles each time the probes fail; without it, it stays as it is",
-                low=0.1,
-                high=24 * _HOUR,
-            ),
-        ]
-        | None
-    ) = None
-    failure_rate: Annotated[
-        float,
-        setting("share", "Share of failures that opens its breaker; 0 for none", low=0, high=1),
-    ] = 0.5
-    minimum_calls: Annotated[
-        int,
-        setting("count", "Calls within the window below which no share opens its breaker", low=1, high=1_000_000),
-    ] = 10
-    window: Annotated[
-        float,
-        setting("duration", "Time over which its calls are counted", low=1, high=_HOUR),
-    ] = 30.0
-    slow_call: (
-        Annotated[
-            float,
-            setting("duration", "Time from which a call counts as slow; without it, none does", low=0.001, high=_HOUR),
-        ]
-        | None
-    ) = None
-    slow_call_rate: Annotated[
-        float,
-        setting("share", "Share of slow calls that opens its breaker", low=0.01, high=1),
-    ] = 1.0
-    probes: Annotated[
-        int,
-        setting("count", "Calls let through at a time to find out whether it is back", low=1, high=1000),
-    ] = 1
-    successes: Annotated[
-        int,
-        setting("count", "Successful probes that close its breaker", low=1, high=1000),
-    ] = 1
-    probe_timeout: Annotated[
-        float,
-        setting("duration", "Time after which a probe that has not come back is given up", low=0.1, high=_HOUR),
-    ] = 30.0
-    given: frozenset[str] = frozenset(
-        {
-            "url", "fail_max", "reset_timeout", "max_open_time", "failure_rate", "minimum_calls", "window",
-            "slow_call", "slow_call_rate", "probes", "successes", "probe_timeout",
-        }
-    )  # fmt: skip
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.max_open_time is not None and self.max_open_time < self.reset_timeout:
-            shown = f"{self.max_open_time:g}s"
-            expected = "expected at least UpstreamSettings.reset_timeout"
-            raise SettingsError([SettingProblem("UpstreamSettings.max_open_time", shown, expected)])
-
-
-def unset_upstream(name: str) -> UpstreamSettings:
-    """The defaults of the upstream *name*, with nothing given."""
-    if name == REDIS:
-        return UpstreamSettings(fail_max=3, reset_timeout=30.0, given=frozenset())
-    return UpstreamSettings(given=frozenset())
 
 
 class Settings(Room, frozen=True, kw_only=True):
@@ -248,5 +137,5 @@ VARIABLES: tuple[Variable, ...] = (TOP[0], *CACHE, *REDIS_ROOM, *UPSTREAM, *TOP[
 
 
 def variables_of_upstream(name: str) -> tuple[Variable, ...]:
-    """The variables of one upstream; `redis` has no URL of its own but RESYNC_REDIS_URL."""
-    return tuple(variable.named(name) for variable in UPSTREAM if name != REDIS or variable.field != "url")
+    """The variables of one upstream; `redis` has those of its breaker alone, and RESYNC_REDIS_URL."""
+    return tuple(variable.named(name) for variable in UPSTREAM if name != REDIS or variable.field in OF_BREAKERS)

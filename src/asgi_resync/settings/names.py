@@ -11,7 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ..errors import SettingProblem
-from .model import CACHE, REDIS_ROOM, TOP, UPSTREAM
+from .breaker import OF_BREAKERS
+from .model import CACHE, REDIS_ROOM, TOP, UPSTREAM, variables_of_upstream
+from .upstream import REDIS
 from .values import MASK
 from .variable import PLACEHOLDER, Variable
 
@@ -72,6 +74,8 @@ def read_names(values: Mapping[str, str], *, aliases: bool) -> Names:
     for variable in UPSTREAM:
         for position, template in enumerate((variable.name, *(variable.facts.aliases if aliases else ()))):
             for upstream, name in _matches(template, texts):
+                if upstream == REDIS and variable.field not in OF_BREAKERS:
+                    continue  # no client of ours calls it
                 names.upstreams.add(upstream)
                 names.add(variable.named(upstream), Given(name=name, text=texts[name], is_alias=position > 0))
     if aliases:
@@ -88,8 +92,8 @@ def unknown_problem(name: str, source: str) -> SettingProblem:
     if name.startswith(_PREFIX):
         words = name.removeprefix(_PREFIX).split("_")
         upstreams = ["_".join(words[:count]) for count in range(1, max(2, len(words)))]
-        candidates += (variable.named(upstream).name for upstream in upstreams for variable in UPSTREAM)
-    bare = [candidate.removeprefix(_OURS) for candidate in candidates if candidate != _NO_SUCH_URL]
+        candidates += (one.name for upstream in upstreams for one in variables_of_upstream(upstream.lower()))
+    bare = [candidate.removeprefix(_OURS) for candidate in candidates]
     nearest = ["REDIS_URL"] if name == _NO_SUCH_URL else difflib.get_close_matches(name.removeprefix(_OURS), bare, n=1)
     remedy = (
         f"did you mean {_OURS}{nearest[0]}?" if nearest else "`python -m asgi_resync settings` lists those that are"
@@ -110,7 +114,7 @@ def _matches(template: str, texts: Mapping[str, str]) -> Iterator[tuple[str, str
     pattern = re.compile(re.escape(template).replace(re.escape(PLACEHOLDER), _NAME))
     for name in texts:
         found = pattern.fullmatch(name)
-        if found is not None and name != _NO_SUCH_URL:
+        if found is not None:
             yield found["name"].lower(), name
 
 

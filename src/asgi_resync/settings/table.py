@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from .model import REDIS, UPSTREAM, VARIABLES, unset_upstream
+from .model import UPSTREAM, VARIABLES
 from .profiles import PROFILES
+from .upstream import REDIS, unset_upstream
 from .variable import Variable
 
 _HEAD = ("Variable", "Default", "Profiles", "Aliases", "Meaning")

@@ -9,9 +9,14 @@ from typing import Any
 
 from .._asgi import Clock
 from ..breaker.limits import BreakerLimits
+from ..client.budget import RetryBudget
+from ..client.bulkhead import Bulkhead
+from ..client.options import ClientOptions
+from ..client.schedule import RetryPolicy
 from ..events import Listener
 from ..upstream import Upstream, spelled
-from .model import Settings, UpstreamSettings
+from .model import Settings
+from .upstream import UpstreamSettings
 
 KNOWN_UPSTREAMS = ("redis", "tws")
 """Those that are there without being named anywhere."""
@@ -41,6 +46,55 @@ def breaker_limits(settings: UpstreamSettings, given: BreakerLimits | None) -> B
     return replace(given, **chosen)
 
 
+_HTTP = (
+    "connect_timeout", "read_timeout", "write_timeout", "pool_timeout", "max_connections", "max_keepalive", "verify",
+    "ca_file", "health_path", "deadline_header",
+)  # fmt: skip
+_CREDENTIALS = ("user", "password", "token")
+_RETRIES = {
+    "attempts": "retry_attempts",
+    "backoff": "retry_backoff",
+    "backoff_max": "retry_backoff_max",
+    "retry_after_max": "retry_after_max",
+    "timeout": "total_timeout",
+}
+
+
+def client_options(settings: UpstreamSettings, given: ClientOptions) -> ClientOptions:
+    """Return what clients are made with: what an operator chose, then what the code says. Credentials go together."""
+    chosen = _chosen(settings, {name: name for name in _HTTP})
+    credentials = _chosen(settings, {name: name for name in _CREDENTIALS})
+    if credentials:
+        chosen |= dict.fromkeys(_CREDENTIALS) | credentials
+    return replace(given, **chosen)
+
+
+def retry_policy(settings: UpstreamSettings, given: RetryPolicy | None) -> RetryPolicy:
+    """Return how often clients try: what an operator chose, then what the code says, then the defaults."""
+    return replace(given if given is not None else RetryPolicy(), **_chosen(settings, _RETRIES))
+
+
+def retry_budget(settings: UpstreamSettings, given: RetryBudget) -> RetryBudget:
+    """Return *given* itself, unless an operator chose another share or floor."""
+    chosen = _chosen(settings, {"share": "retry_share", "floor": "retry_floor"})
+    own = {"share": given.share, "floor": given.floor, "window": given.window}
+    return RetryBudget(**{**own, **chosen}) if chosen else given
+
+
+def bulkhead(settings: UpstreamSettings, given: Bulkhead | None, name: str) -> Bulkhead | None:
+    """Return *given* itself, unless an operator chose otherwise; None where any number of calls may be under way."""
+    chosen = _chosen(settings, {"limit": "max_calls", "queue": "max_waiting"})
+    own = {} if given is None else {"limit": given.limit, "queue": given.queue}
+    wanted = {**own, **chosen}
+    return Bulkhead(**wanted, upstream=name) if chosen and "limit" in wanted else given
+
+
+def _chosen(settings: UpstreamSettings, names: Mapping[str, str]) -> dict[str, Any]:
+    """Return what an operator chose, by the names of arguments that the fields in *names* are for."""
+    values = {name: getattr(settings, of) for name, of in names.items() if of in settings.given}
+    return {name: value for name, value in values.items() if value is not None}
+
+
 def configured(
     given: Mapping[str, Upstream], settings: Settings, *, on_event: Listener | None, clock: Clock
 ) -> Iterator[Upstream]:
@@ -51,13 +105,17 @@ def configured(
     upstreams = dict(given)
     for name in (*settings.upstreams, *KNOWN_UPSTREAMS):
         if spelled(name) not in {spelled(known) for known in upstreams}:
-            upstreams[name] = Upstream(name)
+            upstreams[name] = Upstream.tws() if spelled(name) == "tws" else Upstream(name)
     steady = time.monotonic if clock is time.time else clock
     for name, upstream in upstreams.items():
         room = settings.upstream(name)
         yield upstream.configured(
             limits=breaker_limits(room, upstream.limits),
             url=room.url if "url" in room.given else upstream.url,
+            http=client_options(room, upstream.http),
+            retries=retry_policy(room, upstream.retries),
+            budget=retry_budget(room, upstream.budget),
+            bulkhead=bulkhead(room, upstream.bulkhead, name),
             on_event=on_event,
             clock=steady,
             wall=clock,
