@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -55,6 +56,11 @@ async def test_the_documented_calls(lib: ModuleType) -> None:
         assert ["FTA1", "FTA2"] == [station.name for station in await at.tws.workstations("FTA*")]
         assert (await at.tws.engine_info()).version == "10.2.3"
         assert await at.tws.job_log(jobs[0].id) == "extracted 1200 rows\n"
+        (stream,) = await at.tws.defined_streams("NIGHTLY")
+        assert ("FTA1;NIGHTLY", "NIGHTLY") == (stream.id, stream.name)
+        assert [{"startTime": f"2023-11-{day}T22:05:00.000Z"} for day in (13, 14)] == await at.tws.run_cycles(
+            stream.id, "2023-11-13T00:00:00Z", "2023-11-15T00:00:00"
+        )
 
         assert at.fake.calls[QUERY] == 3
 
@@ -91,6 +97,25 @@ async def test_jobs_step_through_their_states(lib: ModuleType) -> None:
         assert await state("MAIL") == "READY"
 
 
+async def test_filters_are_sent_as_they_are_documented(lib: ModuleType) -> None:
+    """Those that are given and no others, in a POST with How-Many; what a later engine adds is ignored."""
+    asked: list[Any] = []
+
+    def answer(request: Any) -> Any:
+        asked.append((request.method, request.url.path, request.headers["how-many"], json.loads(request.content)))
+        return lib.Response(200, json=[{"id": "1", "status": {"internalStatus": "EXEC", "new": 1}, "added": [{}]}])
+
+    async with lib.AsyncClient(transport=lib.MockTransport(answer), base_url="http://up/twsd") as client:
+        (job,) = await TWS(client).jobs(
+            "A*", input_arrival_time="2023-11-14T22:00:00Z", last_in_rerun_chain=True, columns=["id"], how_many=7
+        )
+
+    wanted = {"jobName": "A*", "inputArrivalTime": "2023-11-14T22:00:00Z", "lastInRerunChain": True}
+    body = {"filters": {"jobInPlanFilter": wanted}, "columns": ["id"]}
+    assert [("POST", "/twsd/plan/current/job/query", "7", body)] == asked
+    assert ("1", "EXEC") == (job.id, job.status.internal_status)
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
@@ -99,6 +124,9 @@ async def test_jobs_step_through_their_states(lib: ModuleType) -> None:
         ("GET", "plan/current/criticalpath", 200),
         ("GET", "model/workstation", 200),
         ("GET", "model/jobstream?key=NIGHTLY", 200),
+        ("GET", "model/jobstream/NIGHTLY/rc-evaluation?from=2023-11-13&to=2023-11-15", 200),
+        ("GET", "model/jobstream/NOSUCH/rc-evaluation?from=2023-11-13&to=2023-11-15", 404),
+        ("GET", "model/jobstream/NIGHTLY/rc-evaluation?from=tomorrow", 400),
         ("GET", "model/jobdefinition", 200),
         ("GET", "model/jobdefinition/LOAD", 200),
         ("GET", "model/jobdefinition/LOAD/log", 200),

@@ -81,6 +81,13 @@ class JobStream(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     workstation_key: Named = Named()
 
 
+class DefinedStream(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One job stream of the model."""
+
+    id: str = ""
+    name: str = ""
+
+
 class Workstation(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One workstation of the model."""
 
@@ -136,11 +143,23 @@ class TWS:
         *,
         stream: str | None = None,
         workstation: str | None = None,
+        input_arrival_time: str | None = None,
+        last_in_rerun_chain: bool | None = None,
         columns: Sequence[str] = (),
         how_many: int = 500,
     ) -> list[Job]:
-        """Return up to *how_many* jobs of the current plan; names may hold `*`. An empty list means no match."""
-        filters = {"jobName": name, "jobStreamName": stream, "workstationName": workstation}
+        """Return up to *how_many* jobs of the current plan; names may hold `*`. An empty list means no match.
+
+        *input_arrival_time* is as the engine writes times, in ISO 8601; *last_in_rerun_chain* leaves out the runs that
+        were followed by a rerun.
+        """
+        filters = {
+            "jobName": name,
+            "jobStreamName": stream,
+            "workstationName": workstation,
+            "inputArrivalTime": input_arrival_time,
+            "lastInRerunChain": last_in_rerun_chain,
+        }
         return await self._query("plan/current/job/query", "jobInPlanFilter", filters, list[Job], how_many, columns)
 
     async def critical_jobs(self, name: str = "*", *, how_many: int = 500) -> list[Job]:
@@ -161,6 +180,18 @@ class TWS:
         filters = {"workstationName": name}
         return await self._query("model/workstation/query", "workstationFilter", filters, list[Workstation], how_many)
 
+    async def defined_streams(self, name: str) -> list[DefinedStream]:
+        """Return the job streams of the model that have *name*."""
+        return await self._ask("GET", "model/jobstream", list[DefinedStream], params={"key": name})
+
+    async def run_cycles(self, stream_id: str, start: str, end: str) -> object:
+        """Return when a job stream of the model is to run, from *start* to *end*, both in ISO 8601.
+
+        It is JSON as the engine writes it: its shape is not documented.
+        """
+        path = f"model/jobstream/{_segment(stream_id)}/rc-evaluation"
+        return await self._ask("GET", path, object, params={"from": start, "to": end})
+
     async def job_log(self, job_id: str) -> str:
         """Return the log of a job."""
         return (await self._ask("GET", f"plan/current/job/{_segment(job_id)}/joblog", _Log)).log
@@ -178,7 +209,7 @@ class TWS:
         self,
         path: str,
         filter_name: str,
-        filters: Mapping[str, str | None],
+        filters: Mapping[str, str | bool | None],
         kind: type[T],
         how_many: int,
         columns: Sequence[str] = (),

@@ -188,5 +188,11 @@ def iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def seconds_of(text: str) -> float:
+    """Return the seconds since the epoch of a time in ISO 8601, in UTC unless it says otherwise. Raises ValueError."""
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
+
+
 def _matches(wanted: Mapping[str, Any], name: str, value: str) -> bool:
     return fnmatchcase(value, str(wanted.get(name) or "*"))

@@ -12,50 +12,18 @@ import json
 import re
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import asdict
-from typing import Any, TypeAlias
+from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from .._asgi import Clock, Receive, Scope, Send
 from .faults import Fault, Faults
-from .plan import Plan, iso, sample_plan
+from .plan import Plan, sample_plan
 from .serve import Server, serve
+from .tws_calls import ROUTES, Call, Problem
 
 _PREFIX = re.compile(r"/twsd(?:/v1|/api/v2)?(?=/|\Z)")
-
-Handler: TypeAlias = "Callable[[FakeTWS, Call], object]"
-
-
-class Problem(Exception):
-    """An answer that carries `messages`, as failures of the engine do."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-class Call:
-    """One request: the parts of its path that were captured, its query and its body."""
-
-    def __init__(self, captured: tuple[str, ...], query: Mapping[str, list[str]], body: bytes, most: int) -> None:
-        self.captured = captured
-        self.query = query
-        self.body = body
-        self.most = most
-        """How many items a list may have."""
-
-    def filters(self, name: str) -> Mapping[str, Any]:
-        """Return the filter *name* of a query. Raises Problem if the body is none."""
-        try:
-            document = json.loads(self.body or b"{}")
-        except ValueError:
-            raise Problem(400, "AWSJCO084E The body is not valid JSON.") from None
-        found = document.get("filters", {}).get(name, {}) if isinstance(document, dict) else None
-        if not isinstance(found, dict):
-            raise Problem(400, f"AWSJCO084E The filter {name} is not an object.")
-        return found
 
 
 class FakeTWS:
@@ -158,167 +126,3 @@ class FakeTWS:
                 if method == scope["method"]:
                     return handler(self, Call(tuple(map(unquote, found.groups())), query, body, int(many)))
         raise Problem(405 if known else 404, f"AWSJCO005E There is no {scope['method']} {path}.")
-
-
-ROUTES: list[tuple[str, re.Pattern[str], Handler]] = []
-
-
-def route(method: str, template: str) -> Callable[[Handler], Handler]:
-    """Make a function answer *method* on *template*, in which `{}` stands for one segment."""
-    pattern = re.compile(re.escape(template).replace(r"\{\}", "([^/]+)") + "/?")
-
-    def add(handler: Handler) -> Handler:
-        ROUTES.append((method, pattern, handler))
-        return handler
-
-    return add
-
-
-def _job(fake: FakeTWS, id_: str) -> Any:  # noqa: ANN401
-    job = fake.plan.job(id_)
-    if job is None:
-        raise Problem(404, f"AWSJPL018E The job {id_} was not found.")
-    return job
-
-
-@route("HEAD", "")
-@route("GET", "/engine/info")
-def _engine(fake: FakeTWS, call: Call) -> object:
-    return {
-        "engineName": "tws-engine",
-        "engineOwner": "tws-owner",
-        "version": "10.2.3",
-        "startTime": iso(fake.plan.created),
-    }
-
-
-@route("GET", "/plan/current")
-def _current(fake: FakeTWS, call: Call) -> object:
-    created = iso(fake.plan.created)
-    return {
-        "planId": "Symphony",
-        "plan_id": "Symphony",
-        "creation_date": created,
-        "estimated_completion": iso(fake.plan.created + 86400),
-        "jobs_count": len(fake.plan.jobs),
-        "status": "ACTIVE",
-    }
-
-
-@route("POST", "/plan/current/job/query")
-def _job_query(fake: FakeTWS, call: Call) -> object:
-    now = fake.clock()
-    return [job.in_plan(now) for job in fake.plan.query(call.filters("jobInPlanFilter"))][: call.most]
-
-
-@route("POST", "/plan/current/criticaljob/query")
-def _critical_query(fake: FakeTWS, call: Call) -> object:
-    now = fake.clock()
-    found = fake.plan.query(call.filters("criticalJobInPlanFilter"), critical=True)
-    return [job.in_plan(now) for job in found][: call.most]
-
-
-@route("POST", "/plan/current/jobstream/query")
-def _stream_query(fake: FakeTWS, call: Call) -> object:
-    now = fake.clock()
-    return [
-        {
-            "id": f"{jobs[0].workstation};{name}",
-            "name": name,
-            "status": {"internalStatus": "STUCK" if any(job.state(now) == "ABEND" for job in jobs) else "EXEC"},
-            "startTime": iso(min(job.starts for job in jobs)),
-            "workstationKey": {"name": jobs[0].workstation},
-        }
-        for name, jobs in fake.plan.streams(call.filters("jobStreamInPlanFilter"))
-    ][: call.most]
-
-
-@route("POST", "/model/workstation/query")
-def _station_query(fake: FakeTWS, call: Call) -> object:
-    return [asdict(station) for station in fake.plan.stations(call.filters("workstationFilter"))][: call.most]
-
-
-@route("GET", "/plan/current/job/{}/joblog")
-def _joblog(fake: FakeTWS, call: Call) -> object:
-    job = _job(fake, call.captured[0])
-    if job.state(fake.clock()) in ("WAIT", "READY", "HOLD"):
-        raise Problem(404, f"AWSJPL505E {job.id} has no log yet.")
-    return {"log": job.log}
-
-
-@route("PUT", "/plan/current/job/{}/action/{}")
-def _action(fake: FakeTWS, call: Call) -> object:
-    job = _job(fake, call.captured[0])
-    refusal = job.act(call.captured[1], fake.clock())
-    if refusal is not None:
-        raise Problem(400, f"AWSJPL706E {refusal}")
-    return {}
-
-
-@route("GET", "/model/workstation")
-def _stations(fake: FakeTWS, call: Call) -> object:
-    return [asdict(station) for station in fake.plan.workstations]
-
-
-@route("GET", "/model/jobstream")
-def _streams(fake: FakeTWS, call: Call) -> object:
-    wanted = {"jobStreamName": call.query.get("key", ["*"])[0]}
-    return [{"name": name, "jobs": [job.name for job in jobs]} for name, jobs in fake.plan.streams(wanted)]
-
-
-@route("GET", "/model/jobdefinition")
-def _definitions(fake: FakeTWS, call: Call) -> object:
-    now = fake.clock()
-    return [_definition(job, now) for job in fake.plan.jobs]
-
-
-@route("GET", "/model/jobdefinition/{}")
-def _one_definition(fake: FakeTWS, call: Call) -> object:
-    return _definition(_job(fake, call.captured[0]), fake.clock())
-
-
-@route("GET", "/model/jobdefinition/{}/log")
-def _definition_log(fake: FakeTWS, call: Call) -> object:
-    return {"log_content": _job(fake, call.captured[0]).log}
-
-
-@route("GET", "/plan/current/criticalpath")
-def _critical_path(fake: FakeTWS, call: Call) -> object:
-    now = fake.clock()
-    return {
-        "jobs": [
-            {"job_id": number, "job_name": job.name, "status": job.state(now), "start_time": iso(job.starts)}
-            for number, job in enumerate(fake.plan.query({}, critical=True), 1)
-        ]
-    }
-
-
-@route("GET", "/model/resource")
-def _resources(fake: FakeTWS, call: Call) -> object:
-    return list(fake.plan.resources)
-
-
-@route("GET", "/plan/job")
-def _v2_jobs(fake: FakeTWS, call: Call) -> object:
-    now, most = fake.clock(), call.query.get("limit", ["50"])[0]
-    return [job.in_plan(now) for job in fake.plan.jobs][: int(most) if most.isdigit() else 50]
-
-
-@route("GET", "/plan/job/count")
-def _v2_count(fake: FakeTWS, call: Call) -> object:
-    return {"count": len(fake.plan.jobs)}
-
-
-@route("GET", "/plan/job/{}")
-def _v2_job(fake: FakeTWS, call: Call) -> object:
-    return _job(fake, call.captured[0]).in_plan(fake.clock())
-
-
-def _definition(job: Any, now: float) -> dict[str, Any]:  # noqa: ANN401
-    return {
-        "id": job.id,
-        "name": job.name,
-        "workstation": job.workstation,
-        "status": job.state(now),
-        "job_stream": job.stream,
-    }
