@@ -25,6 +25,7 @@ from .cache.rules import CacheRule, url_in_key
 from .cache.sweep import sweep_forever
 from .cache.undelivered import Delivery
 from .cache.value_terms import terms_of
+from .client.app_redis import AppRedis
 from .errors import AlreadyWrapped, RuleError
 from .events import Listener, guarded
 from .knowledge import Knowledge
@@ -42,6 +43,8 @@ from .settings.upstreams import configured
 from .upstream import Upstream, Upstreams
 
 if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
     from .cache.l2.tier import SecondTier
 
 HEADROOM = 64 * 1024
@@ -144,6 +147,7 @@ class Resync:
             self._tier = self._second_tier(self.settings.redis.url, options, clock)
             self.cache = self._tier.cache
         self.cache.on_built = self._knowledge.learn
+        self._app_redis = AppRedis(self.settings.redis.url, self.upstreams["redis"].breaker)
         self._life = Life(
             self.cache,
             lambda: sweep_forever(self._memory, self.cache.clock, cache.sweep_interval),
@@ -152,6 +156,7 @@ class Resync:
             wait=self.settings.startup_wait,
             shutdown=self.settings.shutdown_timeout,
             tier=self._tier,
+            close=self._app_redis.aclose,
             on_event=on_event,
             clock=clock,
         )
@@ -315,6 +320,15 @@ class Resync:
                 raise RuleError("upstreams", name, f"add Upstream({name!r}) to upstreams")
         terms = terms_of(ttl, tags, upstreams, stale_while_revalidate, stale_if_error, self.cache.options)
         return self.cache.values.cached(key, terms, type, self._knowledge.add_callable)
+
+    def redis(self, *, decode_responses: bool = False) -> Redis:
+        """Return redis-py's client of RESYNC_REDIS_URL for the app's own use: `await resync.redis().get("key")`.
+
+        Its commands and pipelines go through the breaker `redis` that the cache has too, raise BreakerOpen while it is
+        open, are bounded by `deadline`, and are never sent twice. There is one on each event loop, closed by `stop`;
+        for a cluster, the URL must say redis+cluster, and it is a RedisCluster. Raises RuleError where there is no URL.
+        """
+        return self._app_redis.client(decode_responses=decode_responses)
 
     @property
     def graph(self) -> Graph:

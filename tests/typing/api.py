@@ -10,6 +10,7 @@ from typing import assert_type
 
 import httpx
 import httpx2
+import redis.asyncio
 from starlette.routing import Mount
 
 import asgi_resync
@@ -406,6 +407,7 @@ async def outages(resync: Resync) -> None:
     assert_type(resync.upstreams["tws"], Upstream)
     async with resync.upstreams["tws"].breaker:
         pass
+    assert_type(resync.redis(decode_responses=True), redis.asyncio.Redis)
     factory = resync.upstreams.circuits()
     async with await factory.get_breaker("tws"):
         pass

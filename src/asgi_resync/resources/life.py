@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Protocol
 
 from .._asgi import Clock
@@ -32,7 +32,7 @@ class Life:
 
     *timeout* bounds the start of those that are critical, *wait* how long it takes for the others, *shutdown* the
     whole stop; all in seconds. Starts count, by loop. The resources live in the first loop that starts them; *tier*,
-    which is one of them, serves each loop.
+    which is one of them, serves each loop. *close* is called last, on each loop.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class Life:
         wait: float,
         shutdown: float,
         tier: Tier | None = None,
+        close: Callable[[], Awaitable[None]] | None = None,
         on_event: Listener | None = None,
         clock: Clock = time.time,
     ) -> None:
@@ -58,6 +59,7 @@ class Life:
         """Whether anybody has started it yet, in order or late."""
         self._cache = cache
         self._tier = tier
+        self._close = close
         self._sweep = sweep
         self._timeout = timeout
         self._wait = wait
@@ -89,7 +91,10 @@ class Life:
     async def stop(self) -> None:
         """Stop what `start` started on this loop: background calls of the app first, since they use the resources."""
         loop = running_loop()
-        if loop is None or loop not in self._lives:
+        if loop is None:
+            return
+        if loop not in self._lives:
+            await self._closed()
             return
         count, sweep = self._lives.pop(loop)
         if count > 1:
@@ -104,10 +109,17 @@ class Life:
             # What calls the app in the background leaves some time to what is stopped after it.
             await self._cache.settle(self._shutdown / 2 if self.resources else self._shutdown)
         finally:
-            is_here = self.resources.is_here
-            await self.resources.stop(max(0.0, until - loop.time()))
-            if self._tier is not None and not is_here:
-                await self._tier.stop(max(0.0, until - loop.time()))
+            try:
+                is_here = self.resources.is_here
+                await self.resources.stop(max(0.0, until - loop.time()))
+                if self._tier is not None and not is_here:
+                    await self._tier.stop(max(0.0, until - loop.time()))
+            finally:
+                await self._closed()
+
+    async def _closed(self) -> None:
+        if self._close is not None:
+            await self._close()
 
     def own(self, task: asyncio.Task[None]) -> None:
         """Take *task* as one that ends with this, at the latest."""
