@@ -186,7 +186,7 @@ class Upstream:
         )
 
     async def check(self, client: httpx2.AsyncClient | httpx.AsyncClient | None = None) -> None:
-        """Ask once, with *client* or a new one, whether it is well: `Resource("tws", check=upstream.check)`.
+        """Ask once, with *client* or a new one, whether it is well. The `check` of a Resource may call it.
 
         Raises what the client raises where it is not, BreakerOpen among that, and the library's HTTPStatusError for an
         answer that is not 2xx to `http.health_path`; RuleError where there is none.
