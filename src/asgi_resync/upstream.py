@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     import httpx2
     from purgatory import AsyncCircuitBreakerFactory
 
+TWS_ROOT = "/twsd"
+TWS_HEALTH = "/engine/info"
+
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
 
@@ -77,7 +80,7 @@ class Upstream:
         name: str = "tws",
         scheme: Literal["https", "http"] = "https",
         port: int = 31116,
-        root: str = "/twsd",
+        root: str = TWS_ROOT,
         http: ClientOptions | None = None,
         retries: RetryPolicy | None = None,
         bulkhead: Bulkhead | None = None,
@@ -95,7 +98,7 @@ class Upstream:
             name,
             url=None if host is None else f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}",
             root=root,
-            http=wanted if wanted.health_path is not None else replace(wanted, health_path="/engine/info"),
+            http=wanted if wanted.health_path is not None else replace(wanted, health_path=TWS_HEALTH),
             retries=retries,
             bulkhead=bulkhead,
             limits=limits,

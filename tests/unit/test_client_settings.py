@@ -447,6 +447,13 @@ def test_a_url_of_the_environment_with_a_path_is_taken_by_its_word(url: str, bas
     """Only where there is no path is the context root put there."""
 
     assert base_url == tws({"RESYNC_UPSTREAM_TWS_URL": url}).base_url
+    assert base_url == tws({"RESYNC_UPSTREAM_TWS_URL": url}, Upstream("tws", fallback={"status": "unknown"})).base_url
+
+
+def test_a_url_of_the_code_is_taken_by_its_word() -> None:
+    """It is only an address of the environment that is known to be of a host."""
+
+    assert "https://tws.example" == tws({}, Upstream("tws", url="https://tws.example")).base_url
 
 
 def test_the_preset_reads_patiently_and_knows_its_health() -> None:

@@ -27,7 +27,7 @@ class UpstreamSettings(BreakerSettings, frozen=True, kw_only=True):
             str,
             setting(
                 "url",
-                "Base URL of the upstream",
+                "Base URL of the upstream; of tws, `/twsd` is added where it has no path",
                 pattern=r"\A(?i:https?)://",
                 expected="a URL such as https://tws.example:31116",
                 aliases=["TWS_BASE_URL", "TWS_HOST"],

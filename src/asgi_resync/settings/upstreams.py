@@ -14,7 +14,7 @@ from ..client.bulkhead import Bulkhead
 from ..client.options import ClientOptions
 from ..client.schedule import RetryPolicy
 from ..events import Listener
-from ..upstream import Upstream, spelled
+from ..upstream import TWS_HEALTH, TWS_ROOT, Upstream, spelled
 from .model import Settings
 from .upstream import UpstreamSettings
 
@@ -95,6 +95,12 @@ def _chosen(settings: UpstreamSettings, names: Mapping[str, str]) -> dict[str, A
     return {name: value for name, value in values.items() if value is not None}
 
 
+def _at_root(tws: Upstream) -> Upstream:
+    """Return *tws* as an address of the environment is meant: of the host, without the path that is always the same."""
+    health = tws.http.health_path or TWS_HEALTH
+    return replace(tws, root=tws.root or TWS_ROOT, http=replace(tws.http, health_path=health))
+
+
 def configured(
     given: Mapping[str, Upstream], settings: Settings, *, on_event: Listener | None, clock: Clock
 ) -> Iterator[Upstream]:
@@ -109,6 +115,8 @@ def configured(
     steady = time.monotonic if clock is time.time else clock
     for name, upstream in upstreams.items():
         room = settings.upstream(name)
+        if spelled(name) == "tws" and "url" in room.given:
+            upstream = _at_root(upstream)
         yield upstream.configured(
             limits=breaker_limits(room, upstream.limits),
             url=room.url if "url" in room.given else upstream.url,
