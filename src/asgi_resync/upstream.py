@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal, overload
 from urllib.parse import urlsplit, urlunsplit
 
@@ -201,7 +202,7 @@ class Upstream:
         if client is not None:
             await ask_health(client, self.http.health_path)
             return
-        async with self.client() as own:
+        async with self.client(library="httpx") if find_spec("httpx2") is None else self.client() as own:
             await ask_health(own, self.http.health_path)
 
     def _guard(self, on_event: Listener | None = None, clock: Clock = time.monotonic, wall: Clock = time.time) -> None:

@@ -29,9 +29,10 @@ from asgi_resync import (
     Upstream,
     deadline,
 )
+from asgi_resync._asgi import Receive, Scope, Send
 from asgi_resync.settings import Settings, UpstreamSettings, resolve
 from asgi_resync.settings.model import UPSTREAM
-from asgi_resync.testing import FakeTWS
+from asgi_resync.testing import FakeTWS, serve
 
 BASIC = "Basic " + base64.b64encode(b"twsuser:s3cr3t").decode()
 TWS = {
@@ -235,6 +236,23 @@ async def test_a_health_check_asks_once_and_says_how_it_is(lib: ModuleType) -> N
         await upstream.check()
 
     assert 3 == fake.calls["GET /engine/info"]
+
+
+async def test_a_health_check_takes_the_library_that_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where httpx alone is installed, it is that."""
+    agents: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        agents.append(dict(scope["headers"])[b"user-agent"].decode())
+        await fake(scope, receive, send)
+
+    fake = FakeTWS()
+    user, password = fake.auth
+    monkeypatch.setattr("asgi_resync.upstream.find_spec", lambda name: None)
+    async with serve(app) as server:
+        await tws({"TWS_BASE_URL": server.url, "TWS_USER": user, "TWS_PASSWORD": password}).check()
+
+    assert ["python-httpx"] == [agent.partition("/")[0] for agent in agents]
 
 
 async def test_a_health_check_needs_a_path() -> None:

@@ -30,7 +30,7 @@ class AppRedis:
         if found is None:
             from .redis import open_redis  # which loads redis
 
-            for gone in [key for key in self._open if key[0].is_closed()]:
+            for gone in [key for key in list(self._open) if key[0].is_closed()]:
                 self._open.pop(gone, None)
             found = open_redis(self._url, self._breaker, decode_responses=decode_responses)
             self._open[loop, decode_responses] = found

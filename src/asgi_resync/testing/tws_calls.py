@@ -194,6 +194,65 @@ def _definition_log(fake: Engine, call: Call) -> object:
     return {"log_content": _job(fake, call.captured[0]).log}
 
 
+@route("GET", "/model/jobdefinition/{}/history")
+def _history(fake: Engine, call: Call) -> object:
+    job, now = _job(fake, call.captured[0]), fake.clock()
+    if job.state(now) not in ("SUCC", "ABEND"):
+        return []
+    return [
+        {
+            "job_id": job.id,
+            "status": job.state(now),
+            "start_time": iso(job.starts),
+            "end_time": iso(job.starts + job.runs),
+            "duration": job.runs,
+            "error_message": job.log if job.ends_as == "ABEND" else None,
+        }
+    ]
+
+
+@route("GET", "/model/jobdefinition/{}/dependencies")
+def _dependencies(fake: Engine, call: Call) -> object:
+    """Each job of a stream depends on the one before it."""
+    job = _job(fake, call.captured[0])
+    names = [other.id for other in fake.plan.jobs if other.stream == job.stream]
+    place = names.index(job.id)
+    before, after = names[max(0, place - 1) : place], names[place + 1 : place + 2]
+    return {"dependencies": before, "dependents": after, "dependency_graph": {job.id: before}}
+
+
+@route("GET", "/events")
+def _events(fake: Engine, call: Call) -> object:
+    now = fake.clock()
+    return [
+        {
+            "event_id": str(number),
+            "timestamp": iso(job.starts + job.runs),
+            "event_type": "JOB_FAILED",
+            "severity": "ERROR",
+            "source": "tws-engine",
+            "message": job.log,
+            "job_id": job.id,
+            "workstation": job.workstation,
+        }
+        for number, job in enumerate(fake.plan.jobs, 1)
+        if job.state(now) == "ABEND"
+    ]
+
+
+@route("GET", "/metrics")
+def _metrics(fake: Engine, call: Call) -> object:
+    return {
+        "timestamp": iso(fake.clock()),
+        "api_response_times": {},
+        "cache_hit_rate": 0.0,
+        "memory_usage_mb": 512.0,
+        "cpu_usage_percentage": 5.0,
+        "active_connections": 1,
+        "jobs_per_minute": 1.0,
+    }
+
+
 @route("GET", "/plan/current/criticalpath")
 def _critical_path(fake: Engine, call: Call) -> object:
     now = fake.clock()
