@@ -43,10 +43,12 @@ if TYPE_CHECKING:
         DeadlineExceeded,
         MissingExtra,
         ResourceFailed,
+        ResourceUnavailable,
         ResyncError,
         RuleError,
         SettingsError,
     )
+    from .resources.degradable import Degradable
     from .resources.graph import Edge, Graph, Node
     from .resources.health import Health
     from .resources.resource import Backoff, Resource
@@ -72,6 +74,7 @@ _HOMES = {
     "CacheRule": "cache.rules",
     "ClientOptions": "client.options",
     "DeadlineExceeded": "errors",
+    "Degradable": "resources.degradable",
     "Delivery": "cache.undelivered",
     "Edge": "resources.graph",
     "Fallback": "breaker.fallback",
@@ -83,6 +86,7 @@ _HOMES = {
     "RedisStore": "cache.l2.store",
     "Resource": "resources.resource",
     "ResourceFailed": "errors",
+    "ResourceUnavailable": "errors",
     "Resync": "resync",
     "ResyncError": "errors",
     "RetryBudget": "client.budget",
@@ -118,6 +122,7 @@ __all__ = [
     "CacheRule",
     "ClientOptions",
     "DeadlineExceeded",
+    "Degradable",
     "Delivery",
     "Edge",
     "Fallback",
@@ -129,6 +134,7 @@ __all__ = [
     "RedisStore",
     "Resource",
     "ResourceFailed",
+    "ResourceUnavailable",
     "Resync",
     "ResyncError",
     "RetryBudget",

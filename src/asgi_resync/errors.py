@@ -7,6 +7,7 @@ ResyncError
 ├── AlreadyWrapped     an app was wrapped twice by the same Resync
 ├── StoreClosed        a store was used after it was closed
 ├── ResourceFailed     the app cannot start, since something critical did not
+├── ResourceUnavailable  a resource was to be written to while it is not up
 ├── BreakerOpen        an upstream was not called, since its breaker is open
 ├── DeadlineExceeded   the time that `deadline` or a RetryPolicy gave was over before an upstream had answered
 ├── BadAnswer          an upstream answered well by its status, and with something that cannot be read
@@ -123,6 +124,20 @@ def _failed_again(
     resource: str, attempts: int, seconds: float, cause: BaseException | None, others: Sequence[str]
 ) -> ResourceFailed:
     return ResourceFailed(resource, attempts=attempts, seconds=seconds, cause=cause, others=others)
+
+
+class ResourceUnavailable(ResyncError):
+    """Something was to be written to a resource that is not up. Nothing was written; `resource` is its name."""
+
+    def __init__(self, resource: str) -> None:
+        self.resource = resource
+        super().__init__(
+            f"Nothing was written to {resource}: it is not up. It is tried again for ever, and `resync.health()` says "
+            "how it stands; reads fall back to their defaults meanwhile."
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.resource,)
 
 
 class BreakerOpen(ResyncError):

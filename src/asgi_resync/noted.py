@@ -10,16 +10,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextvars import ContextVar
 
+NONE: frozenset[str] = frozenset()
+
 
 class Notes:
-    """The names of the upstreams called so far, `called`, and of the kept values used, `values`, with their `tags`."""
+    """The names of the upstreams called so far, `called`, and of the kept values used, `values`, with their `tags`.
 
-    __slots__ = ("called", "outer", "tags", "values")
+    `missing` are those for want of which a default was used; what was made so is not to be kept.
+    """
+
+    __slots__ = ("called", "missing", "outer", "tags", "values")
 
     def __init__(self) -> None:
         self.called: set[str] = set()
         self.tags: set[str] = set()
         self.values: set[str] = set()
+        self.missing: frozenset[str] = NONE
         self.outer: Notes | None = None
 
     def open(self) -> None:
@@ -41,6 +47,14 @@ def note(upstream: str) -> None:
     notes = notes_here.get()
     while notes is not None:
         notes.called.add(upstream)
+        notes = notes.outer
+
+
+def note_missing(name: str) -> None:
+    """Add *name*, for want of which a default is used, to all notes that are open here."""
+    notes = notes_here.get()
+    while notes is not None:
+        notes.missing |= {name}
         notes = notes.outer
 
 

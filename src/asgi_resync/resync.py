@@ -29,6 +29,7 @@ from .client.app_redis import AppRedis
 from .errors import AlreadyWrapped, RuleError
 from .events import Listener, guarded
 from .knowledge import Knowledge
+from .resources.degradable import Degradable, DegradedAnswers
 from .resources.graph import Graph
 from .resources.health import Health
 from .resources.health_app import HealthApp, HealthRoutes
@@ -98,7 +99,7 @@ class Resync:
         *,
         rules: Iterable[CacheRule | BreakerRule] = (),
         upstreams: Iterable[Upstream] = (),
-        resources: Iterable[Resource] = (),
+        resources: Iterable[Resource | Degradable[Any]] = (),
         on_event: Listener | None = None,
         clock: Clock = time.time,
     ) -> None:
@@ -170,6 +171,7 @@ class Resync:
             breakers=lambda: [upstream.breaker.report() for upstream in self.upstreams.values()],
             memory=self._memory.stats,
             has_l2=self._tier is not None,
+            impact=lambda name: self.graph.impact(name),
             interval=self.settings.health_interval,
             clock=clock,
         )
@@ -218,7 +220,7 @@ class Resync:
         *,
         rules: Iterable[CacheRule | BreakerRule] = (),
         upstreams: Iterable[Upstream] = (),
-        resources: Iterable[Resource] = (),
+        resources: Iterable[Resource | Degradable[Any]] = (),
         on_event: Listener | None = None,
         clock: Clock = time.time,
     ) -> Resync:
@@ -355,7 +357,8 @@ class Resync:
 
     def _inside(self, app: AnyASGIApp) -> AnyASGIApp:
         """Return *app* with everything around it but the cache."""
-        inner, path = self.guarded(self._late(app)), self.settings.health_path
+        telling = DegradedAnswers(app) if self._life.may_degrade else app
+        inner, path = self.guarded(self._late(telling)), self.settings.health_path
         # No breaker and no start may keep a probe from its answer.
         return inner if path is None else HealthRoutes(inner, self.health_app, path)
 

@@ -85,6 +85,30 @@ def test_the_fastapi_example_invalidates_by_put_and_leaves_the_rest_alone(run: C
     assert mine[0] != mine[1]
 
 
+def test_the_graph_example_serves_without_its_graph_and_joins_it_when_it_comes(tmp_path: Path) -> None:
+    """Defaults that say so, writes that are refused, and health that names what is touched; then the real thing."""
+    port, jobs = free_port(), tmp_path / "jobs.ttl"
+    command = [str(ROOT / "examples" / "knowledge_graph.py")]
+    with process(command, port, {"PORT": str(port), "JOBS": str(jobs)}) as running:
+        until(running.answers, "the example answers")
+        without = ask(port, "/jobs/REPORT")
+        health = json.loads(ask(port, "/-/healthz").body)
+        refused = ask(port, "/jobs/REPORT/after/BACKUP", method="POST")
+        jobs.write_text("<urn:job:REPORT> <urn:after> <urn:job:PAYROLL> .")
+        until(lambda: json.loads(ask(port, "/-/healthz").body)["status"] == "up", "the graph is up")
+        found = ask(port, "/jobs/REPORT")
+        written = ask(port, "/jobs/REPORT/after/BACKUP", method="POST")
+        again = ask(port, "/jobs/REPORT")
+
+    assert ([], [b"graph"]) == (json.loads(without.body)["after"], without.values("resync-degraded"))
+    assert ("degraded", True) == (health["status"], health["ready"])
+    assert "FileNotFoundError" == health["resources"]["graph"]["cause"]
+    assert {"route": ["/jobs/{name}"]} == health["impact"]["graph"]
+    assert (503, 201) == (refused.status, written.status)
+    assert ["PAYROLL"] == json.loads(found.body)["after"]
+    assert ["BACKUP", "PAYROLL"] == json.loads(again.body)["after"]
+
+
 def test_the_litestar_example_tells_languages_apart(run: Callable[[str], int]) -> None:
     """Each language has its own stored answer, and a purge throws both away."""
     port = run("litestar_app.py")

@@ -32,6 +32,7 @@ from asgi_resync import (
     CacheRule,
     ClientOptions,
     DeadlineExceeded,
+    Degradable,
     Delivery,
     Edge,
     Fallback,
@@ -43,6 +44,7 @@ from asgi_resync import (
     RedisStore,
     Resource,
     ResourceFailed,
+    ResourceUnavailable,
     Resync,
     ResyncError,
     RetryBudget,
@@ -229,6 +231,25 @@ async def resources() -> None:
     Mount("/-", resync.health_app)
 
 
+async def open_graph() -> dict[str, list[str]]:
+    """What is used is what its start returns."""
+    return {}
+
+
+async def degradable() -> None:
+    """Reads with a default, writes that say so; async or not."""
+    graph = Degradable(
+        "graph", start=open_graph, stop=dict.clear, check=bool, depends_on=["redis"], failures=(KeyError,)
+    )
+    assert_type(graph, Degradable[dict[str, list[str]]])
+    after: list[str] = await graph.read(lambda known: known["JOB7"], default=[])
+    assert_type(await graph.read(lambda known: len(known), default=0), int)
+    assert_type(after, list[str])
+    await graph.write(lambda known: known.update({"JOB7": []}))
+    assert_type(graph.is_up, bool)
+    Resync(resources=[graph, Resource("database")])
+
+
 async def parts(store: Store, key: tuple[object, ...]) -> None:
     """The middleware and the cache without the facade."""
     cache = Cache(
@@ -286,6 +307,8 @@ def errors(error: ResyncError) -> Sequence[SettingProblem]:
             assert_type(error.resource, str)
             assert_type(error.attempts, int)
             assert_type(error.others, tuple[str, ...])
+        case ResourceUnavailable():
+            assert_type(error.resource, str)
         case BreakerOpen():
             assert_type(error.upstream, str)
             assert_type(error.retry_after, float)

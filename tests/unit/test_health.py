@@ -77,6 +77,7 @@ async def test_the_shape_is_the_documented_one() -> None:
             name: {"state": "closed", "calls": 0, "failures": 0, "retry_after": 0.0} for name in ("redis", "tws")
         },
         "cache": {"l1": {"entries": 0, "bytes": 0, "max_entries": 5000, "max_bytes": 64 * 2**20}, "l2": None},
+        "impact": {},
     } == json.loads(msgspec.json.encode(health))
     assert msgspec.json.decode(msgspec.json.encode(health), type=Health) == health
 

@@ -248,6 +248,8 @@ class Values:
             reason, misfit = None, None
             if read_value(decoder, entry) is UNREADABLE:
                 reason, misfit = "other-type", Misfit(value, decoder)
+            elif notes.missing:
+                reason = "degraded"
             elif len(entry.body) > cache.options.max_body:
                 reason = "too-large"
             elif cache.dropped_since(key, moment) or cache.ledger.standing(entry) == "purged":

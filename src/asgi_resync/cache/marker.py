@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal, ParamSpec, TypeVar, cast
 
 from ..errors import RuleError
-from ..noted import Notes, notes_here
+from ..noted import NONE, Notes, notes_here
 from .rules import Terms
 
 P = ParamSpec("P")
@@ -37,7 +37,7 @@ class Mark(Notes):
     def begin_again(self) -> None:
         """Forget what was left and noted, for a second call of the app."""
         self.terms = None
-        self.called, self.tags, self.values = set(), set(), set()
+        self.called, self.tags, self.values, self.missing = set(), set(), set(), NONE
 
 
 def mark_here() -> Mark | None:

@@ -8,8 +8,8 @@ No part of it holds a secret, an address or a text of another service: what fail
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
 
@@ -64,7 +64,10 @@ class CacheHealth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """How an app is at the time `at`, in seconds since the epoch, with everything it knows by name."""
+    """How an app is at the time `at`, in seconds since the epoch, with everything it knows by name.
+
+    `impact` has for each resource that is not up, and each upstream that is refused, what depends on it, by kind.
+    """
 
     status: Status
     ready: bool
@@ -72,6 +75,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     resources: dict[str, ResourceHealth]
     breakers: dict[str, BreakerHealth]
     cache: CacheHealth
+    impact: dict[str, dict[str, tuple[str, ...]]] = {}
 
 
 class Readiness(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,6 +120,15 @@ def health_of(
             l2=("up" if standings["redis"].is_up else "down") if has_l2 else None,
         ),
     )
+
+
+def with_impact(health: Health, impact: Callable[[str], Mapping[Any, tuple[str, ...]]]) -> Health:
+    """Return *health* with what *impact* says of all that is out."""
+    out = [name for name, one in health.resources.items() if one.state != "up"]
+    out += [name for name, one in health.breakers.items() if one.state in OPEN and name not in out]
+    if not out:
+        return health
+    return msgspec.structs.replace(health, impact={name: dict(impact(name)) for name in out})
 
 
 def readiness_of(health: Health) -> Readiness:

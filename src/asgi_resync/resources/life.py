@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from typing import Protocol
+from typing import Any, Protocol
 
 from .._asgi import Clock
 from ..cache.cache import Cache
 from ..events import Listener
+from .degradable import Degradable
 from .resource import Report, Resource
 from .supervisor import Supervisor
 
@@ -39,7 +40,7 @@ class Life:
         self,
         cache: Cache,
         sweep: Callable[[], Coroutine[object, object, None]],
-        resources: Iterable[Resource],
+        resources: Iterable[Resource | Degradable[Any]],
         *,
         timeout: float,
         wait: float,
@@ -49,9 +50,12 @@ class Life:
         on_event: Listener | None = None,
         clock: Clock = time.time,
     ) -> None:
-        given = list(resources)
+        all_given = list(resources)
+        given = [one.resource if isinstance(one, Degradable) else one for one in all_given]
         self.has_own = bool(given)
         """Whether there are resources but the library's own, which need no late start."""
+        self.may_degrade = any(isinstance(one, Degradable) for one in all_given)
+        """Whether answers may be made of defaults."""
         if tier is not None:
             given.insert(0, redis_resource(tier, lambda: self.resources.left))
         self.resources = Supervisor(given, shutdown_timeout=shutdown, on_event=on_event, wall=clock)

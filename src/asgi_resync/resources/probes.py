@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
 
 from .._asgi import Clock
 from ..breaker.report import BreakerReport
 from ..cache.memory import MemoryStats
-from .health import Health, Readiness, health_of, readiness_of
+from .health import Health, Readiness, health_of, readiness_of, with_impact
 from .life import Life
 
 WAIT = 0.5
@@ -17,7 +18,8 @@ WAIT = 0.5
 
 
 class Probes:
-    """What can be asked of *life*: `health` and `readiness`. *breakers* and *memory* return how those stand.
+    """What can be asked of *life*: `health` and `readiness`. *breakers* and *memory* return how those stand, and
+    *impact* what an outage of a name touches.
 
     The results of checks hold for *interval* seconds, and those who ask meanwhile share them. *clock* gives seconds
     since the epoch.
@@ -30,6 +32,7 @@ class Probes:
         breakers: Callable[[], Iterable[BreakerReport]],
         memory: Callable[[], MemoryStats],
         has_l2: bool,
+        impact: Callable[[str], Mapping[Any, tuple[str, ...]]],
         interval: float,
         clock: Clock = time.time,
         monotonic: Clock = time.monotonic,
@@ -38,6 +41,7 @@ class Probes:
         self._breakers = breakers
         self._memory = memory
         self._has_l2 = has_l2
+        self._impact = impact
         self._interval = interval
         self._clock = clock
         self._monotonic = monotonic
@@ -49,7 +53,7 @@ class Probes:
     async def health(self) -> Health:
         """Return how everything is, checked by now."""
         await self._check(self._life.resources)
-        return self._known()
+        return with_impact(self._known(), self._impact)
 
     async def readiness(self) -> Readiness:
         """Return whether the app can serve; only what is critical is checked for that."""
