@@ -50,11 +50,11 @@ def note(upstream: str) -> None:
         notes = notes.outer
 
 
-def note_missing(name: str) -> None:
-    """Add *name*, for want of which a default is used, to all notes that are open here."""
+def note_missing(names: Iterable[str]) -> None:
+    """Add *names*, for want of which a default is used, to all notes that are open here."""
     notes = notes_here.get()
     while notes is not None:
-        notes.missing |= {name}
+        notes.missing = notes.missing.union(names)
         notes = notes.outer
 
 

@@ -82,9 +82,9 @@ class Resync:
     *settings* default to those without any environment; `from_env` reads it. *rules* say what is cached where the
     responses do not, and which routes need which upstreams: a CacheRule that names some makes its routes critical,
     unless a BreakerRule says otherwise. *upstreams* are what rules may name. *resources* are started before the app and
-    stopped after it, in the order that they need. *on_event* is called with each event, on
-    the event loop. *clock* gives seconds since the epoch; breakers go by it too if it is not the system's, and
-    otherwise by a monotonic one. Making one does no I/O and binds to no loop, and several do not meet.
+    stopped after it, in the order that they need, each a Resource or a Degradable. *on_event* is called with each
+    event, on the event loop. *clock* gives seconds since the epoch; breakers go by it too if it is not the system's,
+    and otherwise by a monotonic one. Making one does no I/O and binds to no loop, and several do not meet.
 
     `upstreams` has those given, those of the settings, `redis` and `tws`, each with its breaker. Requests go through
     the breakers where *upstreams* or a rule names one.
@@ -358,7 +358,7 @@ class Resync:
     def _inside(self, app: AnyASGIApp) -> AnyASGIApp:
         """Return *app* with everything around it but the cache."""
         telling = DegradedAnswers(app) if self._life.may_degrade else app
-        inner, path = self.guarded(self._late(telling)), self.settings.health_path
+        inner, path = self._late(self.guarded(telling)), self.settings.health_path
         # No breaker and no start may keep a probe from its answer.
         return inner if path is None else HealthRoutes(inner, self.health_app, path)
 

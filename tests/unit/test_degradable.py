@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+from tests.unit.caching import turns
 from tests.unit.house import until
 
 from asgi_resync import CacheRule, Degradable, ResourceUnavailable, Resync, RuleError, Settings
@@ -149,6 +150,30 @@ async def test_a_value_made_of_a_default_is_not_kept() -> None:
         assert ["PAYROLL"] == await cached()
 
     assert ["degraded"] == [event.reason for event in site.events if isinstance(event, NotStored)]
+
+
+async def test_all_who_waited_for_a_value_made_of_a_default_say_so() -> None:
+    """Not only the one whose call it was."""
+    site = Site()
+    gate = asyncio.Event()
+
+    async def slowly() -> list[str]:
+        await gate.wait()
+        return await site.read()
+
+    cached = site.resync.cached("slowly", ttl=60)(slowly)
+
+    async def page(request: Request) -> JSONResponse:
+        return JSONResponse(await cached())
+
+    app = site.resync(Starlette(routes=[Route("/{name}", page)]))
+    async with site.resync.lifespan():
+        asking = [asyncio.create_task(request(app, path=f"/{name}")) for name in "abc"]
+        await turns()
+        gate.set()
+        answers = await asyncio.gather(*asking)
+
+    assert ["graph"] * 3 == [answer.header("resync-degraded") for answer in answers]
 
 
 async def test_what_was_built_from_it_is_purged_by_its_name() -> None:

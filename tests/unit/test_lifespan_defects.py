@@ -15,7 +15,7 @@ from tests.transparency.life import SHUTDOWN, STARTED, STARTUP, STOPPED, Life, r
 from tests.unit.house import House, until
 from tests.unit.virtual_time import run_at_once
 
-from asgi_resync import Resource, ResourceFailed, Resync, RuleError, Settings
+from asgi_resync import CacheRule, Resource, ResourceFailed, Resync, RuleError, Settings, Upstream
 from asgi_resync._asgi import Receive, Scope, Send
 from asgi_resync.events import ResourceDown
 from asgi_resync.testing import Reply, ScriptedApp, request
@@ -233,6 +233,26 @@ def test_a_late_start_that_fails_refuses_until_it_succeeds() -> None:
 
         await until(lambda: resync.resources.is_ready, step=1)
         assert 200 == (await request(app, "GET", "/c")).status
+        await resync.resources.stop(1)
+
+    run_at_once(test())
+
+
+def test_a_late_start_that_fails_is_no_failure_of_an_upstream() -> None:
+    """What refuses for want of a resource says nothing of the upstreams that the route needs."""
+
+    async def test() -> None:
+        house = House()
+        house.failing["db"] = [OSError()] * 100
+        resync = Resync(
+            Settings(startup_timeout=1),
+            rules=[CacheRule("/plan", ttl=1, upstreams=["tws"])],
+            upstreams=[Upstream("tws")],
+            resources=[house.make("db")],
+        )
+        app = resync(ScriptedApp())
+        assert 503 == (await request(app, path="/plan")).status
+        assert 0 == resync.upstreams["tws"].breaker.report().calls
         await resync.resources.stop(1)
 
     run_at_once(test())

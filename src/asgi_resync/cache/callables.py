@@ -20,7 +20,7 @@ import msgspec
 from .._deadline import current
 from ..errors import DeadlineExceeded, RuleError
 from ..events import CacheHit, CacheKey, CacheMiss, Collapsed, NotStored, RefreshFailed, StaleServed, Stored
-from ..noted import Notes, note_value, notes_here
+from ..noted import Notes, note_missing, note_value, notes_here
 from .cache import Cache
 from .callable_key import KIND, KeyTemplate
 from .claims import Claim
@@ -174,6 +174,9 @@ class Values:
                     value = landed_value(flight.remark, result, decoder)
                     if value is not UNREADABLE:
                         note_value(result.route, result.tags)
+                        if isinstance(flight.remark, frozenset):
+                            # It was made of defaults, and so is what is made of it.
+                            note_missing(flight.remark)
                         if not is_mine and self._cache.emit is not None:
                             self._cache.emit(Collapsed(key=key, route=route))
                         return value
@@ -261,7 +264,7 @@ class Values:
                     cache.emit(NotStored(key=key, route=route, reason=reason))
                 elif is_stored:
                     cache.emit(Stored(key=key, route=route, lifetime=entry.lifetime, size=len(entry.body)))
-            flight.land(entry, remark=misfit)
+            flight.land(entry, remark=misfit if misfit is not None else notes.missing)
         except Exception as error:
             self._failed(flight, key, stale, route, error)
         except BaseException as error:

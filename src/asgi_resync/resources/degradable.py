@@ -73,7 +73,7 @@ class Degradable(Generic[T]):
                 return await _result(act(self._held[0]))
             except self._failures:
                 pass  # The next check says whether it is down.
-        note_missing(self.name)
+        note_missing((self.name,))
         return default
 
     async def write(self, act: Callable[[T], R | Awaitable[R]]) -> R:
