@@ -14,7 +14,6 @@ from dataclasses import replace
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from .._asgi import Clock
-from ..errors import RuleError, SettingsError
 from ..events import (
     Event,
     ResourceAbandoned,
@@ -23,41 +22,14 @@ from ..events import (
     ResourceStopped,
     ResourceUp,
 )
+from .bell import Bell
+from .faults import MISTAKES, CheckFailed, RunEnded
 from .resource import Act, Resource
 from .standing import Standing, State
 
 _log = logging.getLogger("asgi_resync")
 
-MISTAKES = (
-    AssertionError, AttributeError, ImportError, NameError, NotImplementedError, RuleError, SettingsError, TypeError,
-)  # fmt: skip
-"""What no waiting mends: a start-up that needs the resource fails at once, and does not use up its time."""
-
 Sleep = Callable[[float], Awaitable[None]]
-
-
-class RunEnded(Exception):
-    """A `run` returned, though it was to last as long as the app."""
-
-
-class CheckFailed(Exception):
-    """A `check` returned False."""
-
-
-class Bell:
-    """Wakes whoever waits for something to change."""
-
-    def __init__(self) -> None:
-        self._event = asyncio.Event()
-
-    def ring(self) -> None:
-        """Wake all who wait now."""
-        event, self._event = self._event, asyncio.Event()
-        event.set()
-
-    async def wait(self) -> None:
-        """Wait until it rings."""
-        await self._event.wait()
 
 
 class Keeper:

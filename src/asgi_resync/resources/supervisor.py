@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 from .._asgi import Clock
 from ..errors import ResourceFailed
 from ..events import Event, Listener, guarded
+from .bell import Bell
 from .order import in_order, required, stop_times
 from .resource import Resource
 from .standing import Standing
 
 if TYPE_CHECKING:
-    from .keeper import Bell, Keeper, Sleep
+    from .keeper import Keeper, Sleep
 
 GRACE = 0.05
 """Seconds for a stop that was cancelled at its deadline to end."""
@@ -103,7 +104,7 @@ class Supervisor(Mapping[str, Standing]):
         """Start all in the background of this loop, unless they run already."""
         if self.is_running or not self.resources:
             return
-        from .keeper import Bell, Keeper  # which loads tenacity
+        from .keeper import Keeper  # which loads tenacity
 
         self._home = asyncio.get_running_loop(), os.getpid()
         self._stop_by = None
