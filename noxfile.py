@@ -202,6 +202,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session(python=OLDEST, requires=["build"])
+def outage(session: nox.Session) -> None:
+    """Freeze an upstream for a minute at steady load, and count the calls that reach it: `nox -s outage`."""
+    _install_wheel(session, "test")
+    session.run("python", "-m", "tests.benchmarks.outage", "--real", *session.posargs)
+
+
+@nox.session(python=OLDEST, requires=["build"])
 def chaos(session: nox.Session) -> None:
     """Maltreat Redis under load for five seconds in each way, and look deep for purges that are undone."""
     _install_wheel(session, "test")
