@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from . import events
+    from . import events, telemetry
     from ._deadline import deadline
     from .breaker.breaker import Breaker
     from .breaker.fallback import Fallback
@@ -151,12 +151,13 @@ __all__ = [
     "deadline",
     "events",
     "retrying_transport",
+    "telemetry",
 ]
 
 
 def __getattr__(name: str) -> object:
-    if name == "events":
-        return importlib.import_module(".events", __name__)
+    if name in ("events", "telemetry"):
+        return importlib.import_module("." + name, __name__)
     if name in _HOMES:
         value = getattr(importlib.import_module("." + _HOMES[name], __name__), name)
         globals()[name] = value

@@ -1,7 +1,8 @@
 """What can happen, one frozen value each. It tells; it never decides and never acts.
 
 A listener is any callable of one event. It is called synchronously on the event loop, so it must be quick;
-one that raises is logged once and goes on being called, and harms no request.
+one that raises is logged once and goes on being called, and harms no request. One that has an attribute `wants`, a
+tuple of kinds of events, may be told of no others, and those that no listener wants may not even be made.
 
 `route` is the pattern of the rule that applied, or "" where none did: a bounded set, fit for metric labels.
 `key` is for logs and tests, never for labels.
@@ -93,6 +94,14 @@ class TierUnreachable(Event):
 
     operation: str
     cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierAnswered(Event):
+    """The second tier has done `operation`, `get` or `set`, in `seconds`, waiting for others' included."""
+
+    operation: str
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -334,8 +343,26 @@ class InternalFailure(Event):
     error: BaseException
 
 
+OF_REQUESTS: tuple[type[Event], ...] = (
+    CacheHit, CacheMiss, Stored, NotStored, StaleServed, Refreshed, RefreshFailed, Collapsed, Invalidated, TierAnswered,
+)  # fmt: skip
+"""What every request may bring, so what a hit must not pay for where nobody wants it."""
+
+
+def wanted_by(listener: Listener) -> tuple[type[Event], ...] | None:
+    """Return the kinds of events that *listener* declares in `wants`; None if it wants them all."""
+    kinds: object = getattr(listener, "wants", None)
+    return kinds if isinstance(kinds, tuple) else None
+
+
+def wants(listener: Listener, *kinds: type[Event]) -> bool:
+    """Return whether *listener* wants events of any of *kinds*, or of a kind of one of these."""
+    wanted = wanted_by(listener)
+    return wanted is None or any(issubclass(a, b) or issubclass(b, a) for a in wanted for b in kinds)
+
+
 def guarded(listener: Listener) -> Listener:
-    """Return a listener that never raises: what *listener* raises is logged and dropped."""
+    """Return a listener that never raises: what *listener* raises is logged and dropped. It wants the same events."""
 
     def tell(event: Event) -> None:
         try:
@@ -343,4 +370,5 @@ def guarded(listener: Listener) -> Listener:
         except Exception:
             _log.exception("An event listener raised on %s; the request was not affected.", type(event).__name__)
 
+    tell.wants = wanted_by(listener)  # type: ignore[attr-defined] # a function may have attributes; a call of it is cheapest
     return tell

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import logging
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -27,7 +26,7 @@ from .cache.undelivered import Delivery
 from .cache.value_terms import terms_of
 from .client.app_redis import AppRedis
 from .errors import AlreadyWrapped, RuleError
-from .events import Listener, guarded
+from .events import Listener
 from .knowledge import Knowledge
 from .resources.degradable import Degradable, DegradedAnswers
 from .resources.graph import Graph
@@ -41,6 +40,7 @@ from .resources.resource import Resource
 from .resources.supervisor import Supervisor
 from .settings import Settings
 from .settings.upstreams import configured
+from .telemetry.several import listener_of
 from .upstream import Upstream, Upstreams
 
 if TYPE_CHECKING:
@@ -83,8 +83,9 @@ class Resync:
     responses do not, and which routes need which upstreams: a CacheRule that names some makes its routes critical,
     unless a BreakerRule says otherwise. *upstreams* are what rules may name. *resources* are started before the app and
     stopped after it, in the order that they need, each a Resource or a Degradable. *on_event* is called with each
-    event, on the event loop. *clock* gives seconds since the epoch; breakers go by it too if it is not the system's,
-    and otherwise by a monotonic one. Making one does no I/O and binds to no loop, and several do not meet.
+    event, on the event loop, or each of a list is; what goes wrong is logged beside that, see `telemetry`. *clock*
+    gives seconds since the epoch; breakers go by it too if it is not the system's, and otherwise by a monotonic one.
+    Making one does no I/O and binds to no loop, and several do not meet.
 
     `upstreams` has those given, those of the settings, `redis` and `tws`, each with its breaker. Requests go through
     the breakers where *upstreams* or a rule names one.
@@ -100,20 +101,18 @@ class Resync:
         rules: Iterable[CacheRule | BreakerRule] = (),
         upstreams: Iterable[Upstream] = (),
         resources: Iterable[Resource | Degradable[Any]] = (),
-        on_event: Listener | None = None,
+        on_event: Listener | Sequence[Listener] | None = None,
         clock: Clock = time.time,
     ) -> None:
         if settings is not None and not isinstance(settings, Settings):
             raise RuleError("settings", settings, "give Settings, such as Settings.from_env()")
-        listener: object = on_event
-        if listener is not None and (not callable(listener) or inspect.iscoroutinefunction(listener)):
-            raise RuleError("on_event", listener, "give a function of one event that is not async")
+        listener = listener_of(on_event)
         if isinstance(rules, (CacheRule, BreakerRule)):
             raise RuleError("rules", rules, "give a list, such as [CacheRule('/plan', ttl=10)]")
         self.settings = settings if settings is not None else Settings()
         given = by_name(upstreams)
         all_rules = tuple(rules)
-        self.upstreams = Upstreams(configured(given, self.settings, on_event=on_event, clock=clock))
+        self.upstreams = Upstreams(configured(given, self.settings, on_event=listener, clock=clock))
         for rule in all_rules:
             check_rule(rule, self.upstreams)
         self.rules = tuple(rule for rule in all_rules if isinstance(rule, CacheRule))
@@ -129,21 +128,20 @@ class Resync:
         for guarding in self.breaker_rules:
             self._knowledge.add_rule(guarding)
         self._is_guarding = bool(given or self.breaker_rules)
-        self._on_event = on_event
+        self._on_event = listener
         cache = self.settings.cache
-        emit = guarded(on_event) if on_event is not None else None
         self._memory = MemoryStore(
             shards=cache.num_shards,
             max_entries=cache.l1_max_entries,
             max_bytes=cache.l1_max_bytes,
             max_record=cache.max_body + HEADROOM,
             clock=clock,
-            on_event=emit,
+            on_event=listener,
         )
         options = cache_options(self.settings)
         self._tier: SecondTier | None = None
         if self.settings.redis.url is None:
-            self.cache = Cache(self._memory, options=options, clock=clock, on_event=on_event)
+            self.cache = Cache(self._memory, options=options, clock=clock, on_event=listener)
         else:
             self._tier = self._second_tier(self.settings.redis.url, options, clock)
             self.cache = self._tier.cache
@@ -158,7 +156,7 @@ class Resync:
             shutdown=self.settings.shutdown_timeout,
             tier=self._tier,
             close=self._app_redis.aclose,
-            on_event=on_event,
+            on_event=listener,
             clock=clock,
         )
         for resource in self._life.resources.resources:
@@ -221,7 +219,7 @@ class Resync:
         rules: Iterable[CacheRule | BreakerRule] = (),
         upstreams: Iterable[Upstream] = (),
         resources: Iterable[Resource | Degradable[Any]] = (),
-        on_event: Listener | None = None,
+        on_event: Listener | Sequence[Listener] | None = None,
         clock: Clock = time.time,
     ) -> Resync:
         """Return a Resync with the settings of *environ*, by default the process's own.

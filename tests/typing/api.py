@@ -61,6 +61,7 @@ from asgi_resync import (
     deadline,
     events,
     retrying_transport,
+    telemetry,
 )
 from asgi_resync._asgi import Receive, Scope, Send
 from asgi_resync.errors import SettingProblem
@@ -136,6 +137,19 @@ def on_event(event: events.Event) -> None:
             assert_type(event.error, BaseException)
         case _:
             pass
+
+
+def telling() -> Resync:
+    """One listener, or several, of which some declare what they want."""
+    aside = telemetry.aside(on_event, limit=100)
+    assert_type(aside.dropped, int)
+    assert_type(aside.flush(1.0), bool)
+    recorder = telemetry.Recorder(clock=ManualClock())
+    Resync(on_event=[recorder, telemetry.to_prometheus(namespace="shop"), telemetry.to_opentelemetry()])
+    assert_type(recorder.recording().answers.hit_ratio, float | None)
+    together = telemetry.all_of(telemetry.to_logging("app.cache", interval=10, clock=ManualClock()), aside)
+    Resync(on_event=together)
+    return Resync.from_env({}, on_event=[on_event, together])
 
 
 def facade() -> Resync:

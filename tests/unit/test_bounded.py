@@ -10,7 +10,7 @@ from tests.unit.caching import FRESH, Cached, cached
 
 from asgi_resync import CacheRule
 from asgi_resync.cache import cache as memory
-from asgi_resync.cache import middleware
+from asgi_resync.cache import middleware, passes
 from asgi_resync.testing import Reply, ScriptedApp
 
 RULES = [CacheRule("/{rest:path}")]
@@ -27,7 +27,7 @@ async def test_a_flood_of_long_urls_leaves_little_behind(
     method: str, headers: dict[str, str], rules: list[CacheRule], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Answers that are not kept, and requests that invalidate: some bytes per key, however long the keys are."""
-    monkeypatch.setattr(memory, "MAX_PASSES", BOUND)
+    monkeypatch.setattr(passes, "MAX_PASSES", BOUND)
     monkeypatch.setattr(memory, "MAX_DROPS", BOUND)
     site: Cached = cached(ScriptedApp(Reply(headers=headers)), *rules)
     site.cache.emit = None

@@ -9,8 +9,8 @@ from tests.unit.caching import FRESH, cached, into, turns
 
 from asgi_resync import cache_for
 from asgi_resync._asgi import Message, Receive, Scope, Send
-from asgi_resync.cache.cache import MAX_PASSES
 from asgi_resync.cache.opening import may_opt_in
+from asgi_resync.cache.passes import MAX_PASSES
 from asgi_resync.testing import Reply, ScriptedApp
 
 PRIVATE = {"cache-control": "private"}

@@ -18,7 +18,7 @@ from asgi_resync.cache.l2.ports import Unreachable
 from asgi_resync.cache.l2.store import THREADED, RedisStore
 from asgi_resync.cache.store import Variants
 from asgi_resync.cache.tags import PurgeLedger
-from asgi_resync.events import CacheKey, Event, RecordBroken, TierUnreachable, WriteDropped
+from asgi_resync.events import CacheKey, Event, RecordBroken, TierAnswered, TierUnreachable, WriteDropped
 from asgi_resync.testing import ManualClock
 
 NAMES = Names("resync:")
@@ -56,8 +56,12 @@ class World:
             origin="me",
             clock=self.clock,
             rng=lambda: 1.0,
-            on_event=self.events.append,
+            on_event=self._heard,
         )
+
+    def _heard(self, event: Event) -> None:
+        if not isinstance(event, TierAnswered):
+            self.events.append(event)
 
 
 @pytest.fixture

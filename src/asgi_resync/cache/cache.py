@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from .._asgi import Clock
 from ..errors import RuleError
-from ..events import CacheKey, Event, InternalFailure, Invalidated, Listener, Purged, RefreshFailed, guarded
+from ..events import (
+    OF_REQUESTS,
+    CacheKey,
+    Event,
+    InternalFailure,
+    Invalidated,
+    Listener,
+    Purged,
+    RefreshFailed,
+    guarded,
+    wants,
+)
 from ..noted import Notes
 from .claims import Claims
 from .entry import StoredResponse
@@ -19,6 +30,7 @@ from .flight import Flights
 from .keys import key_of_url, url_tag, variant_key
 from .memory import MemoryStore
 from .options import CacheOptions
+from .passes import Passes
 from .plane import Plane, worst
 from .rules import upstream_tag
 from .store import Record, Store, Variants
@@ -34,9 +46,6 @@ T = TypeVar("T")
 
 _log = logging.getLogger("asgi_resync")
 
-MAX_PASSES = 4096
-PASS_SECONDS = 120.0
-"""How long what proved uncacheable is passed on at once. It is looked at all the same, so a change is noticed."""
 MAX_DROPS = 4096
 TELL_SECONDS = 0.05
 """How long an unsafe request waits until other processes are told what it made invalid."""
@@ -62,14 +71,18 @@ class Cache:
     ) -> None:
         self.options = options if options is not None else CacheOptions()
         self.clock = clock
-        self.emit: Callable[[Event], None] | None = guarded(on_event) if on_event is not None else None
-        self.store: Store = store if store is not None else MemoryStore(clock=clock, on_event=self.emit)
+        self.tell: Callable[[Event], None] | None = guarded(on_event) if on_event is not None else None
+        """Told of what is rare."""
+        self.emit: Callable[[Event], None] | None = (
+            self.tell if on_event is not None and wants(on_event, *OF_REQUESTS) else None
+        )
+        """Told of what every request may bring; None where nobody wants that, so that a hit makes no event."""
+        self.store: Store = store if store is not None else MemoryStore(clock=clock, on_event=self.tell)
         self.ledger = ledger if ledger is not None else PurgeLedger()
         self.flights: Flights[StoredResponse] = Flights()
-        # By hash: clients choose keys, and their length must not be ours to pay for. Keys that collide share a fate.
         self.holds_bodies: bool | None = None
         """Whether some middleware has a rule with the body in the key; None while no middleware is known."""
-        self.passing: dict[int, float] = {}
+        self.passing = Passes()
         self.claims: Claims | None = None
         """Where turns are taken with other processes before the app is called; None where there are no others."""
         self._values: Values | None = None
@@ -125,12 +138,12 @@ class Cache:
             except Exception as error:
                 # It only frees the room sooner: what is there counts as purged already.
                 self.failed("store.clear", error)
-        if self.emit is not None:
+        if self.tell is not None:
             purged = [("tag", name) for name in named_tags] + [("upstream", name) for name in named_upstreams]
             for scope, name in purged + ([("all", "")] if everything else []):
-                self.emit(Purged(scope=scope, name=name, soft=soft))
+                self.tell(Purged(scope=scope, name=name, soft=soft))
             for url in named_urls:
-                self.emit(Purged(scope="url", name=url, soft=False))
+                self.tell(Purged(scope="url", name=url, soft=False))
         return worst(deliveries)
 
     async def _purge(
@@ -251,10 +264,14 @@ class Cache:
             task.exception()
 
     def failed(self, where: str, error: BaseException) -> None:
-        """Tell that something failed where no request was to suffer from it; the request went on without."""
-        _log.warning("%s: %s: %s", where, type(error).__name__, error)
-        if self.emit is not None:
-            self.emit(InternalFailure(where=where, error=error))
+        """Tell that something failed where no request was to suffer from it; the request went on without.
+
+        It goes to the log itself only where no listener wants it, as it may come with every request.
+        """
+        if self.tell is not None and wants(self.tell, InternalFailure):
+            self.tell(InternalFailure(where=where, error=error))
+        else:
+            _log.warning("%s: %s: %s", where, type(error).__name__, error)
 
     def near(self, key: CacheKey) -> Record | None:
         """Return the record under *key* if this process holds it; a store that raises is a miss."""
@@ -298,13 +315,10 @@ class Cache:
         """Forget in this process what is stored under the primary *keys*, and what is under way for them."""
         for key in keys:
             self._forget(key)
-            self._forget_record(key)
+            self.replaced(key)
 
     def replaced(self, key: CacheKey) -> None:
         """Forget the record under *key* in this process: another has stored a newer one."""
-        self._forget_record(key)
-
-    def _forget_record(self, key: CacheKey) -> None:
         if isinstance(self.store, TieredStore):
             self.store.forget(key)
 
@@ -340,21 +354,6 @@ class Cache:
         entry.refresh_after = self.clock() + REFRESH_PAUSE
         if self.emit is not None:
             self.emit(RefreshFailed(key=key, route=entry.route, cause=cause))
-
-    def passes(self, key: CacheKey, now: float) -> bool:
-        """Return whether *key* lately proved uncacheable, so that nobody should wait for it."""
-        until = self.passing.get(hash(key))
-        return until is not None and now < until
-
-    def remember_pass(self, key: CacheKey, now: float) -> None:
-        """Note that *key* proved uncacheable. Bounded: full, it is emptied, which costs one wait per key."""
-        if len(self.passing) >= MAX_PASSES:
-            self.passing.clear()
-        self.passing[hash(key)] = now + PASS_SECONDS
-
-    def forget_pass(self, key: CacheKey) -> None:
-        """Note that *key* is cacheable after all."""
-        self.passing.pop(hash(key), None)
 
     async def keep_variant(self, primary: CacheKey, entry: StoredResponse, *, moment: int) -> bool:
         """Store *entry* under *primary*, by its `vary` and `variant`, beside the other variants (RFC 9111 §4.1).

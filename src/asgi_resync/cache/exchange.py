@@ -215,7 +215,7 @@ class Exchange:
             self._outcome.turn_back()
         else:
             self._outcome.decide((plan.vary, self._variant(plan.vary)), is_timely=is_timely)
-        self.cache.forget_pass(self.asked.key)
+        self.cache.passing.forget(self.asked.key)
         return "copy", headers
 
     @property

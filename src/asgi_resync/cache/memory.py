@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from threading import Lock
 
 from .._asgi import Clock
-from ..events import CacheKey, Evicted, Listener, NotStored, guarded
+from ..events import CacheKey, Evicted, Listener, NotStored, guarded, wants
 from .eviction import MAX_USES, Kept, Shard
 from .store import Record
 
@@ -85,7 +85,7 @@ class MemoryStore:
         ]
         self._locks = [Lock() for _ in self._shards]
         self._clock = clock
-        self._tell = None if on_event is None else guarded(on_event)
+        self._tell = None if on_event is None or not wants(on_event, Evicted, NotStored) else guarded(on_event)
         self._swept = 0
 
     def near(self, key: CacheKey) -> Record | None:

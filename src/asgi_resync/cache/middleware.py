@@ -135,7 +135,8 @@ class CacheMiddleware:
         if rules and not query:
             rule = self._rule_of(scope, path)
         if special is None and record is None:
-            if rule is None and hash(key) in cache.passing and method == "GET" and cache.passes(key, cache.clock()):
+            passes = cache.passing
+            if rule is None and hash(key) in passes and method == "GET" and passes.holds(key, cache.clock()):
                 await PassOn(cache, key, scope, send).run(self.app, receive)
                 return
             if method == "GET" and host and not cache.store.is_remote and _on_asyncio() and self._enter(scope):
@@ -147,7 +148,7 @@ class CacheMiddleware:
         """Answer a GET of which nothing is stored and that asks nothing special: lead a flight, or follow one."""
         cache = self.cache
         flight_key = (key, (), ())
-        if cache.flights.find(flight_key) is not None or (rule is not None and cache.passes(key, cache.clock())):
+        if cache.flights.find(flight_key) is not None or (rule is not None and cache.passing.holds(key, cache.clock())):
             await Responder(self.app, cache, rule, key, NO_SPECIAL, scope, receive, send).respond()
             return
         if cache.emit is not None:

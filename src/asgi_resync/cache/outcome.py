@@ -102,7 +102,7 @@ class Outcome:
             # A marked handler is asked anew each time: only running it shows its terms. And a layer that refuses a
             # request, to limit rates perhaps, does not speak for the handler behind it; nor does an outage.
             if reason in LASTING and not is_marked and not is_degraded and (reason != "no-lifetime" or status < 400):
-                self._cache.remember_pass(self._key, self._cache.clock())
+                self._cache.passing.note(self._key, self._cache.clock())
         self.discarded(reason)
 
     def discarded(self, reason: str) -> None:

@@ -190,7 +190,7 @@ class Responder:
             self._cache.emit(CacheMiss(key=self._key, route=self._route, reason=self._forward))
 
     def _goes_alone(self, now: float, entry: StoredResponse | None) -> bool:
-        if b"authorization" in self._special or self._cache.passes(self._key, now):
+        if b"authorization" in self._special or self._cache.passing.holds(self._key, now):
             return True
         if entry is not None and (entry.always_validate or not (entry.lifetime or entry.stale_while_revalidate)):
             # What the app says to another is no answer to this request (§5.2.2.4), so it is not waited for.
@@ -252,7 +252,7 @@ class Responder:
 
     async def _ask(self, exchange: Exchange, receive: Receive, scope: Scope | None = None) -> None:
         # What lately proved uncacheable is asked as the client asks, and so is what no rule names.
-        is_ours = self._rule is not None and not self._cache.passes(self._key, exchange.asked.request_time)
+        is_ours = self._rule is not None and not self._cache.passing.holds(self._key, exchange.asked.request_time)
         asks_whole = self._conditional and is_ours
         scope = self._scope if scope is None else scope
         await ask(exchange, self._app, scope, receive, body=self._body, asks_whole=asks_whole)

@@ -10,7 +10,17 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar, TypeVarTuple
 
 from ..._asgi import Clock
-from ...events import CacheKey, Event, Listener, RecordBroken, TierUnreachable, WriteDropped, guarded
+from ...events import (
+    CacheKey,
+    Event,
+    Listener,
+    RecordBroken,
+    TierAnswered,
+    TierUnreachable,
+    WriteDropped,
+    guarded,
+    wants,
+)
 from ..entry import StoredResponse
 from ..store import Record
 from ..tags import PurgeLedger
@@ -70,6 +80,7 @@ class RedisStore:
         ledger: PurgeLedger | None = None,
         origin: str = "",
         clock: Clock = time.time,
+        monotonic: Clock = time.monotonic,
         rng: Callable[[], float] = random.random,
         on_event: Listener | None = None,
     ) -> None:
@@ -87,6 +98,8 @@ class RedisStore:
         self._clock = clock
         self._rng = rng
         self._tell: Callable[[Event], None] | None = guarded(on_event) if on_event is not None else None
+        self._is_timed = on_event is not None and wants(on_event, TierAnswered)
+        self._monotonic = monotonic
 
     def rename(self, origin: str) -> None:
         """Be known to other processes as *origin* from now on: after a fork."""
@@ -120,10 +133,12 @@ class RedisStore:
             return None
         name = self._names.record(digest_of(raw_key))
         try:
+            began = self._monotonic() if self._is_timed else 0.0
             value = await self._link.get(name)
         except Unreachable as error:
             self._unreachable("get", error)
             raise
+        self._answered("get", began)
         if value is None:
             return None
         record: Record | Broken
@@ -177,10 +192,12 @@ class RedisStore:
         message = self._frames.whole(Replaced(origin=self._origin, key=raw_key)) if self._origin else b""
         names = (name, self._names.tombstone(digest))
         try:
+            began = self._monotonic() if self._is_timed else 0.0
             outcome = await self._link.script(WRITE, names, (value, px, record.seen, self._names.channel, message))
         except Unreachable as error:
             self._unreachable("set", error)
             return
+        self._answered("set", began)
         if outcome == REFUSED:
             self._dropped(key, "superseded")
 
@@ -194,6 +211,10 @@ class RedisStore:
             await self._link.execute("UNLINK", name)
         except Unreachable as error:
             self._unreachable("delete", error)
+
+    def _answered(self, operation: str, began: float) -> None:
+        if self._is_timed and self._tell is not None:
+            self._tell(TierAnswered(operation=operation, seconds=self._monotonic() - began))
 
     async def drop(self, key: CacheKey, version: int) -> None:
         """Remove what is kept under *key*, and refuse what was asked for before the cluster *version*.

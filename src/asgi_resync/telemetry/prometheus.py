@@ -1,0 +1,48 @@
+"""Prometheus as a listener. It needs the extra `prometheus`."""
+
+from __future__ import annotations
+
+from typing import Literal
+from weakref import WeakKeyDictionary
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+
+from .metrics import BUCKETS, METRICS, Metric
+from .series import Feed, MetricsListener
+
+_made: WeakKeyDictionary[CollectorRegistry, dict[str, dict[Metric, Counter | Gauge | Histogram]]] = WeakKeyDictionary()
+"""By registry and namespace: two Resync of one process feed the same metrics, which a registry has but once."""
+
+
+def to_prometheus(registry: CollectorRegistry | None = None, *, namespace: str = "asgi_resync") -> MetricsListener:
+    """Return a listener that feeds metrics in *registry*, by default prometheus_client's own, under *namespace*.
+
+    They are named as Prometheus asks: `asgi_resync_cache_hits_total`, `asgi_resync_redis_duration_seconds`. Those of
+    several listeners for one registry are the same. prometheus_client's ways to show them, and to sum them up over
+    processes (PROMETHEUS_MULTIPROC_DIR), apply.
+    """
+    place = REGISTRY if registry is None else registry
+    known = _made.setdefault(place, {})
+    if namespace not in known:
+        known[namespace] = {metric: _make(metric, place, namespace) for metric in METRICS}
+    metrics = known[namespace]
+
+    def open_series(metric: Metric, labels: tuple[str, ...]) -> Feed:
+        family = metrics[metric]
+        series = family.labels(*labels) if labels else family
+        if isinstance(series, Counter):
+            return series.inc
+        return series.set if isinstance(series, Gauge) else series.observe
+
+    return MetricsListener(open_series)
+
+
+def _make(metric: Metric, registry: CollectorRegistry, namespace: str) -> Counter | Gauge | Histogram:
+    name, unit = metric.name.replace(".", "_"), metric.unit
+    if metric.kind == "counter":
+        return Counter(name, metric.help, metric.labels, namespace=namespace, unit=unit, registry=registry)
+    if metric.kind == "gauge":
+        # Of several processes one that is down, or open, must show.
+        mode: Literal["min", "max"] = "min" if name.endswith("up") else "max"
+        return Gauge(name, metric.help, metric.labels, namespace, registry=registry, multiprocess_mode=mode)
+    return Histogram(name, metric.help, metric.labels, namespace, unit=unit, registry=registry, buckets=BUCKETS)

@@ -1,0 +1,192 @@
+"""What happened in the last minutes, kept in memory: for a page that shows it, and for tests. It is bounded."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from bisect import bisect_left
+from collections import deque
+
+import msgspec
+
+from .._asgi import Clock
+from ..events import BreakerChanged, CacheHit, CacheMiss, Collapsed, Event, Purged, StaleServed, TierAnswered
+from .lines import LOGGED, line_of
+from .metrics import BUCKETS
+
+SLOTS = 60
+SLOT_SECONDS = 5.0
+MOST_CHANGES = 100
+MOST_STATES = 20
+"""Changes of one breaker that are remembered."""
+
+
+class Answers(msgspec.Struct, frozen=True, kw_only=True):
+    """How many requests were answered how; `hit_ratio` is the share that the cache answered, None for no requests."""
+
+    l1: int
+    l2: int
+    stale: int
+    collapsed: int
+    misses: int
+    hit_ratio: float | None
+
+
+class Latency(msgspec.Struct, frozen=True, kw_only=True):
+    """How long something took, in seconds: each figure is the upper bound of the bucket that it fell into.
+
+    None is longer than the largest bound.
+    """
+
+    count: int
+    p50: float | None
+    p99: float | None
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that changed `at`, in seconds since the epoch. `level` is one of `logging`'s names, in lower case."""
+
+    at: float
+    level: str
+    text: str
+
+
+class BreakerState(msgspec.Struct, frozen=True, kw_only=True):
+    """What state a breaker came to, when, and by what cause; see `BreakerChanged`."""
+
+    at: float
+    state: str
+    cause: str
+
+
+class Recording(msgspec.Struct, frozen=True, kw_only=True):
+    """What happened in the last `seconds` up to `at`, in seconds since the epoch.
+
+    `answers` is for all of them, and `hit_ratios` for each `slot` of so many seconds, the oldest first. `latency` is by
+    operation of Redis, `changes` the latest first, `breakers` by upstream with the latest last.
+    """
+
+    at: float
+    seconds: float
+    slot: float
+    answers: Answers
+    hit_ratios: list[float | None]
+    latency: dict[str, Latency]
+    changes: list[Change]
+    breakers: dict[str, list[BreakerState]]
+
+
+class _Slot:
+    __slots__ = ("counts", "number", "times")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.counts = [0, 0, 0, 0, 0]
+        self.times: dict[str, list[int]] = {}
+
+
+_KINDS: dict[type[Event], int] = {StaleServed: 2, Collapsed: 3, CacheMiss: 4}
+
+
+class Recorder:
+    """A listener that remembers the last five minutes: `Resync(on_event=recorder)`, then `recorder.recording()`.
+
+    *clock* gives seconds since the epoch. It may be told in several threads.
+    """
+
+    wants: tuple[type[Event], ...] = (
+        CacheHit, CacheMiss, Collapsed, StaleServed, TierAnswered, Purged, BreakerChanged,
+        *(kind for kind in LOGGED if kind is not BreakerChanged),
+    )  # fmt: skip
+
+    def __init__(self, *, clock: Clock = time.time) -> None:
+        self._clock = clock
+        self._slots: deque[_Slot] = deque(maxlen=SLOTS)
+        self._changes: deque[Change] = deque(maxlen=MOST_CHANGES)
+        self._breakers: dict[str, deque[BreakerState]] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, event: Event) -> None:
+        """Take *event*."""
+        now = self._clock()
+        with self._lock:
+            if isinstance(event, CacheHit):
+                self._slot(now).counts[0 if event.tier == "l1" else 1] += 1
+            elif (place := _KINDS.get(type(event))) is not None:
+                self._slot(now).counts[place] += 1
+            elif isinstance(event, TierAnswered):
+                counts = self._slot(now).times.setdefault(event.operation, [0] * (len(BUCKETS) + 1))
+                counts[bisect_left(BUCKETS, event.seconds)] += 1
+            else:
+                self._note(event, now)
+
+    def recording(self) -> Recording:
+        """Return what happened of late, as a value that does not change."""
+        now = self._clock()
+        newest = int(now // SLOT_SECONDS)
+        with self._lock:
+            slots = {slot.number: slot for slot in self._slots if newest - SLOTS < slot.number <= newest}
+            counts = [sum(slot.counts[place] for slot in slots.values()) for place in range(5)]
+            times: dict[str, list[int]] = {}
+            for slot in slots.values():
+                for operation, found in slot.times.items():
+                    known = times.setdefault(operation, [0] * len(found))
+                    times[operation] = [one + other for one, other in zip(known, found, strict=True)]
+            changes = list(reversed(self._changes))
+            breakers = {name: list(states) for name, states in self._breakers.items()}
+        numbers = range(newest - SLOTS + 1, newest + 1)
+        return Recording(
+            at=now,
+            seconds=SLOTS * SLOT_SECONDS,
+            slot=SLOT_SECONDS,
+            answers=_answers(counts),
+            hit_ratios=[_ratio(slots[number].counts) if number in slots else None for number in numbers],
+            latency={operation: _latency(times[operation]) for operation in sorted(times)},
+            changes=changes,
+            breakers=breakers,
+        )
+
+    def _slot(self, now: float) -> _Slot:
+        number = int(now // SLOT_SECONDS)
+        if not self._slots or self._slots[-1].number != number:
+            self._slots.append(_Slot(number))
+        return self._slots[-1]
+
+    def _note(self, event: Event, now: float) -> None:
+        if isinstance(event, Purged):
+            how = "marked stale" if event.soft else "purged"
+            what = "Everything" if event.scope == "all" else f"{event.scope} {event.name}"
+            self._changes.append(Change(at=now, level="info", text=f"{what} was {how}."))
+            return
+        if isinstance(event, BreakerChanged):
+            states = self._breakers.setdefault(event.upstream, deque(maxlen=MOST_STATES))
+            states.append(BreakerState(at=now, state=event.after, cause=event.cause))
+        if (line := line_of(event)) is not None:
+            level = logging.getLevelName(line.level).lower()
+            self._changes.append(Change(at=now, level=level, text=line.text))
+
+
+def _answers(counts: list[int]) -> Answers:
+    l1, l2, stale, collapsed, misses = counts
+    return Answers(l1=l1, l2=l2, stale=stale, collapsed=collapsed, misses=misses, hit_ratio=_ratio(counts))
+
+
+def _ratio(counts: list[int]) -> float | None:
+    # Who was answered by another's call has been told as a miss before.
+    l1, l2, stale, _, misses = counts
+    answered = l1 + l2 + stale
+    return answered / (answered + misses) if answered + misses else None
+
+
+def _latency(counts: list[int]) -> Latency:
+    return Latency(count=sum(counts), p50=_quantile(counts, 0.5), p99=_quantile(counts, 0.99))
+
+
+def _quantile(counts: list[int], share: float) -> float | None:
+    wanted, seen = share * sum(counts), 0
+    for place, count in enumerate(counts):
+        seen += count
+        if seen >= wanted:
+            return BUCKETS[place] if place < len(BUCKETS) else None
+    return None
