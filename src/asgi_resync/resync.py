@@ -40,6 +40,7 @@ from .resources.resource import Resource
 from .resources.supervisor import Supervisor
 from .settings import Settings
 from .settings.upstreams import configured
+from .shared import share_breakers
 from .telemetry.several import listener_of
 from .upstream import Upstream, Upstreams
 
@@ -162,6 +163,7 @@ class Resync:
         for resource in self._life.resources.resources:
             self._knowledge.add_resource(resource.name, resource.depends_on)
         if self._tier is not None:
+            share_breakers(self.upstreams, self.settings, self._tier.share)
             # Where nobody starts it, as with `--lifespan off`, the first look into Redis does.
             self.cache.on_first_look = self._life.begin_late
         self._probes = Probes(

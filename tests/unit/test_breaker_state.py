@@ -283,6 +283,54 @@ def test_it_opens_early_when_another_process_did() -> None:
     assert "heard" == subject.changes[0].cause
 
 
+def test_what_it_knows_itself_counts_for_more_than_hearsay() -> None:
+    """One process that is cut off does not take the upstream from the others; but their next failure opens them."""
+    subject = circuit()
+    good = admitted(subject)
+    subject.succeed(good, 0, 0.0)
+    subject.hear(Heard(state=State.OPEN, open_for=4), 1, 0.0)
+    states = [subject.state]
+    fail(subject, 2)
+    states.append(subject.state)
+
+    assert [State.CLOSED, State.OPEN] == states
+    assert "failures" == subject.changes[0].cause
+
+
+@pytest.mark.parametrize("later", ["time", "closed"])
+def test_a_suspicion_ends(later: str) -> None:
+    """When the time is over that the other stays open, or it has closed."""
+    subject = circuit()
+    subject.succeed(admitted(subject), 0, 0.0)
+    subject.hear(Heard(state=State.OPEN, open_for=4), 1, 0.0)
+    if later == "closed":
+        subject.hear(Heard(state=State.CLOSED), 2, 0.0)
+    fail(subject, 5 if later == "time" else 2)
+
+    assert State.CLOSED == subject.state
+
+
+def test_who_has_failures_of_his_own_believes_others() -> None:
+    """It opens before it has as many as its limits ask for; so does who knows nothing lately."""
+    subject, idle = circuit(), circuit()
+    subject.succeed(admitted(subject), 0, 0.0)
+    fail(subject, 1)
+    subject.hear(Heard(state=State.OPEN, open_for=4), 1, 0.0)
+    idle.succeed(admitted(idle), 0, 0.0)
+    idle.hear(Heard(state=State.OPEN, open_for=4), 1000, 0.0)
+
+    assert [State.OPEN, State.OPEN] == [subject.state, idle.state]
+
+
+def test_a_good_probe_is_knowledge_of_its_own() -> None:
+    """The process that is cut off hears that it closed, probes in vain, and says so: nobody opens for that."""
+    subject = opened()
+    subject.succeed(admitted(subject, 10), 11, 0.0)
+    subject.hear(Heard(state=State.OPEN, open_for=4), 12, 0.0)
+
+    assert State.CLOSED == subject.state
+
+
 def test_it_leaves_the_probe_to_another_process_but_not_for_ever() -> None:
     """Until the other is done, or its probe must be lost."""
     subject = opened(probe_timeout=3)

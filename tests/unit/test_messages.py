@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from asgi_resync.cache.l2.broken import Broken
 from asgi_resync.cache.l2.messages import (
     KINDS,
+    BreakerTold,
     Heard,
     Landed,
     LeaseEnded,
@@ -30,6 +31,7 @@ MESSAGES: list[Message] = [
     Replaced(origin="n1", key=KEY),
     Landed(origin="n1", key=KEY),
     LeaseEnded(origin="n1", key=KEY, token="t", is_stored=True),
+    BreakerTold(origin="n1", upstream="tws", state="open", open_for=9.5),
 ]
 
 

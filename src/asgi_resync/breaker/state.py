@@ -85,8 +85,8 @@ class Circuit:
     """
 
     __slots__ = (
-        "_next_probe", "_opened", "_openings", "_probes", "_successes", "_until", "changes", "consecutive",
-        "generation", "limits", "standing", "state", "window",
+        "_next_probe", "_opened", "_openings", "_probes", "_successes", "_suspect_until", "_until", "_well_at",
+        "changes", "consecutive", "generation", "limits", "standing", "state", "window",
     )  # fmt: skip
 
     def __init__(self, limits: BreakerLimits) -> None:
@@ -99,6 +99,8 @@ class Circuit:
         self._next_probe = 0
         self._opened = 0.0
         self._until = 0.0
+        self._well_at: float | None = None
+        """When probes last closed it."""
         self._probes: dict[int, float] = {}
         self._enter(State.CLOSED)
 
@@ -155,6 +157,7 @@ class Circuit:
                 return
             self._successes += 1
             if self._successes >= self.limits.successes:
+                self._well_at = now
                 self._change(State.CLOSED, "successes")
             return
         self.consecutive = 0
@@ -191,14 +194,18 @@ class Circuit:
     def hear(self, heard: Heard, now: float, spread: float) -> None:
         """Act on what another process says: open early, leave it the probe, or probe early. *spread* is random.
 
-        It never closes on hearsay, never stays open for longer than its own limits allow, and what an operator has
-        forced stays forced.
+        What it knows itself counts for more, or one process that is cut off from the upstream would take it from all:
+        while the last that was heard of the upstream here is good, one failure opens it, but not hearsay alone. It
+        never closes on hearsay, never stays open for longer than its own limits allow, and what an operator has forced
+        stays forced.
         """
         if self.state in _FORCED:
             return
         longest = self.limits.max_open_time or self.limits.reset_timeout
         hold = min(max(0.0, heard.open_for), longest) * (1 - self.limits.jitter * spread)
         match heard.state:
+            case State.OPEN if self.state is State.CLOSED and self._is_well(now):
+                self._suspect_until = now + hold
             case State.OPEN if self.state is State.CLOSED and hold > 0:
                 self._opened = now
                 self._openings = 1
@@ -211,6 +218,16 @@ class Circuit:
                 self._until = max(self._until, now + min(hold, self.limits.probe_timeout))
             case State.CLOSED if self.state is State.OPEN:
                 self._until = min(self._until, now)
+            case State.CLOSED:
+                self._suspect_until = 0.0
+
+    def _is_well(self, now: float) -> bool:
+        """Return whether a call has ended well here lately, and none has failed since."""
+        if self.consecutive:
+            return False
+        self.window.expire(now)
+        is_lately = self._well_at is not None and now - self._well_at < self.limits.window
+        return is_lately or self.window.calls > self.window.failures
 
     def _counts(self, admission: Admission, now: float) -> bool:
         if admission.generation != self.generation or self.state is State.FORCED_CLOSED:
@@ -228,7 +245,7 @@ class Circuit:
         if self.state is not State.CLOSED:
             return
         limits, window = self.limits, self.window
-        if self.consecutive >= limits.fail_max:
+        if self.consecutive >= limits.fail_max or (self.consecutive and now < self._suspect_until):
             self._open(now, spread, "failures")
         elif window.calls >= limits.minimum_calls:
             if limits.failure_rate is not None and window.failures / window.calls >= limits.failure_rate:
@@ -263,6 +280,7 @@ class Circuit:
         self.generation += 1
         self.consecutive = 0
         self._successes = 0
+        self._suspect_until = 0.0
         self._probes.clear()
         self.window.clear()
         is_plain = state in (State.CLOSED, State.METRICS_ONLY) and self.limits.slow_call is None

@@ -271,6 +271,10 @@ class UpstreamSettings(BreakerSettings, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    shared: Annotated[
+        bool,
+        setting("flag", "With Redis, its breaker tells those of other processes what it finds out, and heeds them"),
+    ] = True
     given: frozenset[str] = frozenset(
         {
             "fail_max", "reset_timeout", "max_open_time", "failure_rate", "minimum_calls", "window", "slow_call",
@@ -278,6 +282,7 @@ class UpstreamSettings(BreakerSettings, frozen=True, kw_only=True):
             "ca_file", "connect_timeout", "read_timeout", "write_timeout", "pool_timeout", "total_timeout",
             "max_connections", "max_keepalive", "max_calls", "max_waiting", "retry_attempts", "retry_backoff",
             "retry_backoff_max", "retry_after_max", "retry_share", "retry_floor", "health_path", "deadline_header",
+            "shared",
         }
     )  # fmt: skip
 

@@ -11,8 +11,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from typing import Protocol
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
@@ -35,9 +34,9 @@ from .confirmations import Confirmations
 from .courier import Courier
 from .frames import Frames
 from .journal import Changes, Journal
-from .messages import Heard, Landed, LeaseEnded, Message, Purged, Replaced, keys_in
+from .messages import BreakerTold, Heard, Landed, LeaseEnded, Message, Purged, Replaced, keys_in
 from .names import Names
-from .ports import Link, Unreachable
+from .ports import Link, Near, Unreachable
 
 LEASE = 3.0
 INTERVAL = 1.0
@@ -45,19 +44,6 @@ PATIENCE = 0.75
 RECENT = 60.0
 """Seconds for which purges are entered again where Redis lost what came last: no replica is behind by more."""
 MAX_PAUSE = 1.5
-
-
-class Near(Protocol):
-    """What holds records in this process. None of these waits or raises."""
-
-    def drop_near(self, keys: Iterable[CacheKey]) -> None:
-        """Forget what is held under *keys*, with all variants, and keep nothing that is under way for them."""
-
-    def replaced(self, key: CacheKey) -> None:
-        """Forget the record under *key*: another process stored a newer one."""
-
-    def woken(self, key: CacheKey) -> None:
-        """Wake who waits for another process to store something under *key*."""
 
 
 class Backplane:
@@ -93,6 +79,10 @@ class Backplane:
         self.node = node
         self.on_answer: Callable[[float], None] | None = None
         """What to call with the seconds that each look at the journal took."""
+        self.on_breaker: Callable[[str, str, float], None] | None = None
+        """What to call with the fields of a `BreakerTold` of another process."""
+        self.chores: tuple[Callable[[], Coroutine[None, None, None]], ...] = ()
+        """What else runs while it is live, and does not end by itself."""
         self.is_live = False
         """Whether every purge is heard."""
         self._link = link
@@ -119,7 +109,7 @@ class Backplane:
         self._monotonic = monotonic
         self._sleep = sleep
         self._rng = rng
-        self._tell: Callable[[Event], None] = guarded(on_event) if on_event is not None else _untold
+        self._tell: Callable[[Event], None] = guarded(on_event) if on_event is not None else lambda event: None
         self._confirmations = Confirmations()
         self._looked_at = -float("inf")
         self._forgot_from: int | None = None
@@ -254,7 +244,8 @@ class Backplane:
         self._to_confirm = asyncio.Event()
         self._to_confirm.set()
         loop = asyncio.get_running_loop()
-        tasks = [loop.create_task(part) for part in (self._read(frames), self._look_often(), self._confirm())]
+        parts = (self._read(frames), self._look_often(), self._confirm(), *(chore() for chore in self.chores))
+        tasks = [loop.create_task(part) for part in parts]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             errors = [error for task in done if (error := task.exception()) is not None]
@@ -396,13 +387,11 @@ class Backplane:
             case Landed(key=raw) | LeaseEnded(key=raw):
                 for key in keys_in((raw,)):
                     self._near.woken(key)
+            case BreakerTold(upstream=upstream, state=state, open_for=open_for) if self.on_breaker is not None:
+                self.on_breaker(upstream, state, open_for)
             case Purged():
                 self._ignored("purge without a version")
 
     def _ignored(self, reason: str) -> bool:
         self._tell(MessageIgnored(reason=reason))
         return False
-
-
-def _untold(event: Event) -> None:
-    """Do nothing: nobody listens."""

@@ -58,9 +58,20 @@ class LeaseEnded(_Kind, frozen=True, gc=False, tag="ended"):
     is_stored: bool = False
 
 
-Message: TypeAlias = Purged | Heard | Replaced | Landed | LeaseEnded
+class BreakerTold(_Kind, frozen=True, gc=False, tag="breaker"):
+    """The breaker of `upstream` is at `state` in the process of `origin`, and admits nobody for `open_for` seconds.
 
-KINDS = frozenset({"purged", "heard", "replaced", "landed", "ended"})
+    In `half-open` it is out for a probe, for as long at most.
+    """
+
+    upstream: str
+    state: str
+    open_for: float = 0.0
+
+
+Message: TypeAlias = Purged | Heard | Replaced | Landed | LeaseEnded | BreakerTold
+
+KINDS = frozenset({"purged", "heard", "replaced", "landed", "ended", "breaker"})
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Message).decode

@@ -1,11 +1,16 @@
-"""The ports of the second tier: what speaks to Redis, and what decides whether it may be asked. No behaviour."""
+"""The ports of the second tier: what speaks to Redis, whether it may be asked, and what holds records near it.
+
+There is no behaviour here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
+
+from ...events import CacheKey
 
 
 class Unreachable(Exception):
@@ -70,3 +75,16 @@ class Link(Protocol):
 
     async def aclose(self) -> None:
         """Close all connections. Idempotent."""
+
+
+class Near(Protocol):
+    """What holds records in this process. None of these waits or raises."""
+
+    def drop_near(self, keys: Iterable[CacheKey]) -> None:
+        """Forget what is held under *keys*, with all variants, and keep nothing that is under way for them."""
+
+    def replaced(self, key: CacheKey) -> None:
+        """Forget the record under *key*: another process stored a newer one."""
+
+    def woken(self, key: CacheKey) -> None:
+        """Wake who waits for another process to store something under *key*."""

@@ -16,6 +16,7 @@ from ..options import CacheOptions
 from ..tags import PurgeLedger
 from ..tiered import TieredStore
 from .backplane import Backplane
+from .bulletin import Bulletin, Look
 from .lease import Leases
 from .link import RedisLink
 from .names import Names
@@ -63,6 +64,7 @@ class SecondTier:
         self._listener = on_event
         self._on_live = on_live
         self._report: Callable[[str | None], object] | None = None
+        self._bulletin: Bulletin | None = None
         ledger = PurgeLedger()
         self._pulse = Pulse(guard, lambda: self.plane.is_live)
         self._link = RedisLink(url, guard=self._pulse, deadline=deadline)
@@ -118,15 +120,15 @@ class SecondTier:
     # What the backplane tells this process
 
     def drop_near(self, keys: Iterable[CacheKey]) -> None:
-        """See `backplane.Near`."""
+        """See `ports.Near`."""
         self.cache.drop_near(keys)
 
     def replaced(self, key: CacheKey) -> None:
-        """See `backplane.Near`."""
+        """See `ports.Near`."""
         self.cache.replaced(key)
 
     def woken(self, key: CacheKey) -> None:
-        """See `backplane.Near`."""
+        """See `ports.Near`."""
         self._leases.woken(key)
 
     # Its life
@@ -137,6 +139,8 @@ class SecondTier:
         self.plane.rename(node)
         self._far.rename(node)
         self._leases.rename(node)
+        if self._bulletin is not None:
+            self._bulletin.forget()
         # The parent's, on the parent's loop.
         self._task = None
         self._loops.clear()
@@ -144,6 +148,16 @@ class SecondTier:
     def tells(self, report: Callable[[str | None], object]) -> None:
         """Call *report* with None whenever Redis is back, and with a word for why whenever it is lost."""
         self._report = report
+
+    def share(self, look: Look, hear: Callable[[str, str, float], None]) -> Callable[[str], None]:
+        """Return what has *look* asked for a breaker, by its upstream, and the other processes told what it says.
+
+        *hear* is called with what they say: the upstream, the state of its breaker there, and the seconds it holds.
+        """
+        self._bulletin = Bulletin(look, tell=self.plane.tell, node=lambda: self.plane.node)
+        self.plane.chores = (self._bulletin.run,)
+        self.plane.on_breaker = hear
+        return self._bulletin.post
 
     @property
     def is_live(self) -> bool:
