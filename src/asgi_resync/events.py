@@ -1,24 +1,27 @@
 """What can happen, one frozen value each. It tells; it never decides and never acts.
 
 A listener is any callable of one event. It is called synchronously on the event loop, so it must be quick;
-one that raises is logged once and goes on being called, and harms no request. One that has an attribute `wants`, a
-tuple of kinds of events, may be told of no others, and those that no listener wants may not even be made.
+one that raises is logged, less and less often, and goes on being called; it harms no request. One that has an
+attribute `wants`, a tuple of kinds of events, may be told of no others, and those that no listener wants may not even
+be made.
 
-`route` is the pattern of the rule that applied, or "" where none did: a bounded set, fit for metric labels.
+`route` is the pattern of the rule that applied, or "" where none did; of a value, the template or the name of its
+function, or `get_or_set`: a bounded set, fit for metric labels.
 `key` is for logs and tests, never for labels.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from ._listening import guarded as guarded
+from ._listening import wanted_by as wanted_by
+from ._listening import wants as wants
+
 CacheKey: TypeAlias = tuple[object, ...]
 """Opaque and hashable; made by `asgi_resync.cache.keys`."""
-
-_log = logging.getLogger("asgi_resync")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,11 @@ class CacheHit(CacheEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheMiss(CacheEvent):
-    """The app was called. `reason` is a `fwd` token of RFC 9211 §2.2 (`uri-miss`, `vary-miss`, `stale`, …)."""
+    """The app was called. `reason` is a `fwd` token of RFC 9211 §2.2 (`uri-miss`, `vary-miss`, `stale`, …).
+
+    Nothing tells of requests that pass by the cache: methods that it never keeps, and URLs without a rule that lately
+    proved uncacheable.
+    """
 
     reason: str
 
@@ -106,7 +113,10 @@ class TierAnswered(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StaleServed(CacheEvent):
-    """A stale response was served: `while-revalidate`, `if-error` or `max-stale`; `staleness` in seconds."""
+    """A stale response was served: `while-revalidate`, `if-error` or `max-stale`; `staleness` in seconds.
+
+    `if-error` comes after the CacheMiss of the same request, or of the one whose call of the app has failed.
+    """
 
     reason: str
     staleness: float
@@ -347,28 +357,3 @@ OF_REQUESTS: tuple[type[Event], ...] = (
     CacheHit, CacheMiss, Stored, NotStored, StaleServed, Refreshed, RefreshFailed, Collapsed, Invalidated, TierAnswered,
 )  # fmt: skip
 """What every request may bring, so what a hit must not pay for where nobody wants it."""
-
-
-def wanted_by(listener: Listener) -> tuple[type[Event], ...] | None:
-    """Return the kinds of events that *listener* declares in `wants`; None if it wants them all."""
-    kinds: object = getattr(listener, "wants", None)
-    return kinds if isinstance(kinds, tuple) else None
-
-
-def wants(listener: Listener, *kinds: type[Event]) -> bool:
-    """Return whether *listener* wants events of any of *kinds*, or of a kind of one of these."""
-    wanted = wanted_by(listener)
-    return wanted is None or any(issubclass(a, b) or issubclass(b, a) for a in wanted for b in kinds)
-
-
-def guarded(listener: Listener) -> Listener:
-    """Return a listener that never raises: what *listener* raises is logged and dropped. It wants the same events."""
-
-    def tell(event: Event) -> None:
-        try:
-            listener(event)
-        except Exception:
-            _log.exception("An event listener raised on %s; the request was not affected.", type(event).__name__)
-
-    tell.wants = wanted_by(listener)  # type: ignore[attr-defined] # a function may have attributes; a call of it is cheapest
-    return tell

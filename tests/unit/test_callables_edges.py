@@ -15,7 +15,7 @@ from asgi_resync.cache.callable_key import KeyTemplate
 from asgi_resync.cache.l2.names import key_bytes
 from asgi_resync.cache.options import CacheOptions
 from asgi_resync.cache.turn import patiences
-from asgi_resync.events import Collapsed, Event, NotStored, Stored
+from asgi_resync.events import CacheEvent, Collapsed, Event, NotStored, Stored
 from asgi_resync.testing import ManualClock
 
 
@@ -198,3 +198,21 @@ async def test_turns_together_take_no_longer_than_one_claim_lasts() -> None:
         del loop.time
 
     assert [None, 2.0] == left
+
+
+async def test_values_made_under_keys_of_the_moment_have_one_label_and_no_place_in_the_graph() -> None:
+    """A million keys of get_or_set are one label; a function's values have the name of their template."""
+    told: list[Event] = []
+    resync = Resync(on_event=told.append)
+
+    @resync.cached("jobs:{status}", ttl=10)
+    async def jobs(status: str) -> int:
+        return await resync.cache.get_or_set(f"count-{status}", lambda: 1, ttl=10, type=int)
+
+    for status in ("a", "b"):
+        await jobs(status)
+        await jobs(status)
+    await resync.cache.get_or_set("count-a", lambda: 1, ttl=10, type=int)
+
+    assert {"jobs:{status}", "get_or_set"} == {event.route for event in told if isinstance(event, CacheEvent)}
+    assert "get_or_set" not in {node.name for node in resync.graph.nodes}

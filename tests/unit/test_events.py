@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import re
 
 import pytest
 
@@ -41,7 +42,7 @@ def test_a_guarded_listener_gets_every_event() -> None:
 
 
 def test_a_listener_that_raises_is_logged_and_goes_on_being_called(caplog: pytest.LogCaptureFixture) -> None:
-    """What it raises reaches the log with the kind of event, and nobody else."""
+    """What it raises reaches the log with the kind of event, less and less often, and nobody else."""
     calls: list[Event] = []
 
     def broken(event: Event) -> None:
@@ -50,11 +51,11 @@ def test_a_listener_that_raises_is_logged_and_goes_on_being_called(caplog: pytes
 
     tell = guarded(broken)
     with caplog.at_level(logging.ERROR, logger="asgi_resync"):
-        tell(Event())
-        tell(Event())
+        for _ in range(1000):
+            tell(Event())
 
-    assert 2 == len(calls)
-    assert 2 == len(caplog.records)
+    assert 1000 == len(calls)
+    assert ["time 1", "time 10", "time 100", "time 1000"] == re.findall(r"time \d+", caplog.text)
     assert "Event" in caplog.text
     assert "RuntimeError: listener" in caplog.text
 
@@ -67,3 +68,23 @@ def test_what_ends_the_process_is_not_swallowed() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         guarded(interrupted)(Event())
+
+
+def test_each_class_of_what_a_listener_raises_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Also where a listener makes up ever new ones: what is remembered is bounded."""
+
+    def broken(event: Event) -> None:
+        raise type(f"Fault{len(caplog.records)}", (Exception,), {})
+
+    tell = guarded(broken)
+    for _ in range(300):
+        tell(Event())
+
+    assert 300 == len(caplog.records)
+
+
+def test_a_guarded_listener_is_not_guarded_again() -> None:
+    """It never raises already."""
+    tell = guarded(print)
+
+    assert tell is guarded(tell)

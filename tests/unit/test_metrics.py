@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from typing import Any
 
@@ -33,7 +34,7 @@ from asgi_resync.telemetry.metrics import COUNTED, METRICS, MOST_SERIES, samples
 from asgi_resync.telemetry.opentelemetry import to_opentelemetry
 from asgi_resync.telemetry.prometheus import to_prometheus
 from asgi_resync.telemetry.recorder import SLOT_SECONDS, SLOTS, Recorder
-from asgi_resync.testing import ManualClock, ScriptedApp, request
+from asgi_resync.testing import ManualClock, Reply, ScriptedApp, request
 
 KEY = ("http", b"a")
 HIT = CacheHit(key=KEY, route="/plan", tier="l1", age=1.0)
@@ -118,7 +119,7 @@ def test_series_are_bounded() -> None:
 
 
 def test_opentelemetry_shows_what_happened() -> None:
-    """Under its own names, with `http.route` for routes, in seconds and bytes."""
+    """Under its own names, in seconds and bytes."""
     reader = InMemoryMetricReader()
     listener = to_opentelemetry(MeterProvider([reader]))
     for event in (HIT, HIT, OPENED, TierAnswered(operation="get", seconds=0.002)):
@@ -129,7 +130,7 @@ def test_opentelemetry_shows_what_happened() -> None:
 
     points: dict[str, list[Any]] = {name: list(metric.data.data_points) for name, metric in found.items()}
     (hits,) = points["asgi_resync.cache.hits"]
-    assert (2, {"http.route": "/plan", "asgi_resync.tier": "l1"}) == (hits.value, dict(hits.attributes))
+    assert (2, {"asgi_resync.route": "/plan", "asgi_resync.tier": "l1"}) == (hits.value, dict(hits.attributes))
     assert "s" == found["asgi_resync.redis.duration"].unit
     (took,) = points["asgi_resync.redis.duration"]
     assert (1, 0.002) == (took.count, took.sum)
@@ -194,7 +195,7 @@ def test_a_recorder_knows_the_last_minutes() -> None:
     """In slots, which go one after another; what is older counts no more."""
     clock = ManualClock(1_000_000.0)
     recorder = Recorder(clock=clock)
-    for event in (HIT, HIT, MISS, StaleServed(key=KEY, reason="if-error", staleness=1.0)):
+    for event in (HIT, HIT, MISS, StaleServed(key=KEY, reason="while-revalidate", staleness=1.0)):
         recorder(event)
     clock.advance(SLOT_SECONDS)
     recorder(CacheHit(key=KEY, tier="l2", age=1.0))
@@ -207,6 +208,34 @@ def test_a_recorder_knows_the_last_minutes() -> None:
     assert [None] * (SLOTS - 2) == now.hit_ratios[:-2]
     clock.advance(SLOTS * SLOT_SECONDS)
     assert recorder.recording().answers.hit_ratio is None
+
+
+async def test_a_recorder_counts_each_request_once() -> None:
+    """Whether it was fresh, shared the call of another, or called the app; a failed call that was mended is both."""
+    clock = ManualClock()
+    recorder = Recorder(clock=clock)
+    resync = Resync(rules=[CacheRule("/plan", ttl=10, stale_if_error=60)], on_event=recorder, clock=clock)
+    app = resync(ScriptedApp(Reply(body=[b"a"]), Reply(status=500)))
+    await asyncio.gather(*(request(app, "GET", "/plan") for _ in range(5)))
+    await request(app, "GET", "/plan")
+    clock.advance(20)
+    await request(app, "GET", "/plan")
+    answers = recorder.recording().answers
+
+    assert (1, 4, 2, 1) == (answers.l1, answers.collapsed, answers.misses, answers.rescued)
+    assert 5 / 7 == answers.hit_ratio
+
+
+def test_a_recorder_bears_a_clock_that_is_set_back() -> None:
+    """What comes then counts as what came last."""
+    clock = ManualClock(1_000_000.0)
+    recorder = Recorder(clock=clock)
+    recorder(HIT)
+    clock.advance(-2 * SLOT_SECONDS)
+    recorder(HIT)
+    clock.advance(2 * SLOT_SECONDS)
+
+    assert 2 == recorder.recording().answers.l1
 
 
 def test_a_recorder_knows_how_long_redis_takes() -> None:

@@ -6,8 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from asgi_resync.settings import settings_table
+from asgi_resync.telemetry.metrics import METRICS, Metric
+from asgi_resync.telemetry.prometheus import to_prometheus
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
@@ -19,6 +22,45 @@ def test_the_settings_table_is_the_one_made_from_the_model() -> None:
 
     assert found is not None
     assert settings_table() == found[1]
+
+
+def metrics_table() -> str:
+    """Return the table of metrics, by their names in Prometheus."""
+    rows = ["| Metric | Labels | What it tells |", "| --- | --- | --- |"]
+    for metric in METRICS:
+        labels = ", ".join(f"`{label}`" for label in metric.labels) or "–"
+        rows.append(f"| `{name_of(metric)}` | {labels} | {metric.help} |")
+    return "\n".join(rows)
+
+
+def name_of(metric: Metric) -> str:
+    """Return the name of *metric* in Prometheus."""
+    parts = ["asgi_resync", *metric.name.split("."), metric.unit, "total" if metric.kind == "counter" else ""]
+    return "_".join(part for part in parts if part)
+
+
+def test_the_table_of_metrics_is_the_one_made_from_them() -> None:
+    """By the names that they have in a registry."""
+    found = re.search(r"<!-- metrics -->\n(.*?)\n<!-- /metrics -->", README, flags=re.DOTALL)
+    registry = CollectorRegistry()
+    to_prometheus(registry)
+    names = {family.name + ("_total" if family.type == "counter" else "") for family in registry.collect()}
+
+    assert found is not None
+    assert metrics_table() == found[1]
+    assert names == {name_of(metric) for metric in METRICS}
+
+
+def test_alerts_are_about_metrics_that_there_are() -> None:
+    """With labels that they have."""
+    found = re.search(r"<!-- alerts -->\n(.*?)\n<!-- /alerts -->", README, flags=re.DOTALL)
+    metrics = {name_of(metric): metric for metric in METRICS}
+
+    assert found is not None
+    assert "asgi_resync_" in found[1]
+    for name, labels in re.findall(r"(asgi_resync_[a-z_]+)(?:\{([^}]*)\})?", found[1]):
+        metric = metrics[name.removesuffix("_bucket")]
+        assert {label.split("=")[0] for label in labels.split(",") if label} <= {*metric.labels}
 
 
 def test_both_commands_are_one_line_each() -> None:

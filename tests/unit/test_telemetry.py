@@ -136,14 +136,38 @@ async def test_a_failure_within_goes_to_the_log_once(caplog: pytest.LogCaptureFi
     assert [InternalFailure] == [type(event) for event in told]
 
 
-def test_the_log_is_there_once() -> None:
+async def test_a_log_whose_handler_raises_harms_no_request() -> None:
+    """Not when a listener writes to it, and not when it is told that one has raised."""
+
+    class Broken(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise OSError("no space left")
+
+    def raising(event: Event) -> None:
+        raise RuntimeError("listener")
+
+    handler, logger = Broken(), logging.getLogger("asgi_resync")
+    logger.addHandler(handler)
+    try:
+        resync = Resync(rules=[CacheRule("/", ttl=10)], on_event=raising)
+        response = await request(resync(ScriptedApp(Reply(body=[b"a"]))), "GET", "/")
+        resync.upstreams["tws"].breaker.force_open()
+        resync.cache.failed("store.get", OSError("gone"))
+    finally:
+        logger.removeHandler(handler)
+
+    assert 200 == response.status
+
+
+def test_the_log_is_there_once(caplog: pytest.LogCaptureFixture) -> None:
     """Whoever gives one of their own gets no second one."""
     own = telemetry.to_logging("own")
 
-    assert own is Resync(on_event=own)._on_event
-    assert own is Resync(on_event=[own])._on_event
     nested = telemetry.all_of(own, print)
-    assert nested is Resync(on_event=nested)._on_event
+    for given in (own, [own], nested, [nested]):
+        Resync(on_event=given).cache.failed("store.get", OSError("gone"))
+
+    assert {"own"} == {record.name for record in caplog.records}
 
 
 def test_a_slow_listener_holds_up_nobody() -> None:

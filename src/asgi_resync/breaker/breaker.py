@@ -23,6 +23,7 @@ from ..events import (
     UpstreamRecovered,
     UpstreamRefused,
     guarded,
+    wants,
 )
 from ..noted import notes_here
 from .blocks import entered_here, leave_outer
@@ -48,7 +49,8 @@ class Breaker:
     """
 
     __slots__ = (
-        "_circuit", "_clock", "_listeners", "_lock", "_spread", "_wall", "is_failed_status", "is_failure", "name",
+        "_circuit", "_clock", "_is_told_of_calls", "_listeners", "_lock", "_spread", "_wall", "is_failed_status",
+        "is_failure", "name",
     )  # fmt: skip
 
     def __init__(
@@ -74,7 +76,10 @@ class Breaker:
         self._wall = wall
         self._spread = spread
         self._lock = threading.Lock()
-        self._listeners: tuple[Listener, ...] = () if on_event is None else (guarded(on_event),)
+        self._listeners: tuple[Listener, ...] = ()
+        self._is_told_of_calls = False
+        if on_event is not None:
+            self.listen(on_event)
 
     # What it is at
 
@@ -126,6 +131,7 @@ class Breaker:
     def listen(self, listener: Listener) -> None:
         """Call *listener* with each event from now on; what it raises is logged and dropped."""
         self._listeners = (*self._listeners, guarded(listener))
+        self._is_told_of_calls |= wants(listener, UpstreamFailed, UpstreamRefused)
 
     # Calls
 
@@ -255,7 +261,7 @@ class Breaker:
             row, is_current = circuit.consecutive, admission.generation == circuit.generation
             circuit.fail(admission, self._clock(), self._spread())
             events = self._changes()
-        if is_current and self._listeners:
+        if is_current and self._is_told_of_calls:
             text = str(cause) if isinstance(cause, int) else type(cause).__name__
             events.insert(0, UpstreamFailed(upstream=self.name, cause=text, row=row + 1))
         self._emit(events)
@@ -300,7 +306,7 @@ class Breaker:
             if isinstance(notes, RouteNotes):
                 notes.refused.add(self.name)
             notes = notes.outer
-        if self._listeners:
+        if self._is_told_of_calls:
             self._emit([UpstreamRefused(upstream=self.name, retry_after=self.retry_after)])
 
     def is_error(self, error: BaseException) -> bool:

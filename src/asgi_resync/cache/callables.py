@@ -38,6 +38,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 MAX_TURNS = 3
+GET_OR_SET = "get_or_set"
+"""What events call the values whose keys are made while the app runs: too many to be named one by one."""
 
 _under_way: ContextVar[tuple[tuple[Values, CacheKey, Flight[StoredResponse]], ...]] = ContextVar(
     "asgi_resync.values", default=()
@@ -62,7 +64,12 @@ class Values:
         self._flights: Flights[StoredResponse] = Flights()
 
     async def get_or_set(
-        self, key: CacheKey, factory: Callable[[], object], terms: ValueTerms, type: object = Any, route: str = ""
+        self,
+        key: CacheKey,
+        factory: Callable[[], object],
+        terms: ValueTerms,
+        type: object = Any,
+        route: str = GET_OR_SET,
     ) -> Any:  # noqa: ANN401 - of the type that the caller names
         """Return the value under *key* as *type*, made by *factory* if need be: once, however many ask.
 
@@ -79,7 +86,7 @@ class Values:
                 case Fresh():
                     if cache.emit is not None:
                         cache.emit(CacheHit(key=key, route=route, tier=tier, age=now - entry.born))
-                    note_value(entry.route, entry.tags)
+                    note_value(_named(entry.route), entry.tags)
                     return value
                 case ServeStale(reason=reason):
                     if self._flights.find(_known_as(key)) is None and now >= entry.refresh_after:
@@ -87,7 +94,7 @@ class Values:
                     if cache.emit is not None:
                         staleness = now - entry.fresh_until
                         cache.emit(StaleServed(key=key, route=route, reason=reason, staleness=staleness))
-                    note_value(entry.route, entry.tags)
+                    note_value(_named(entry.route), entry.tags)
                     return value
                 case AskApp():
                     pass
@@ -173,7 +180,7 @@ class Values:
                 if is_mine or flight.is_fallback or not outdated:
                     value = landed_value(flight.remark, result, decoder)
                     if value is not UNREADABLE:
-                        note_value(result.route, result.tags)
+                        note_value(_named(result.route), result.tags)
                         if isinstance(flight.remark, frozenset):
                             # It was made of defaults, and so is what is made of it.
                             note_missing(flight.remark)
@@ -277,7 +284,7 @@ class Values:
                 flight.fail()
             if claim is not None:
                 claim.end(is_stored=is_stored)
-            learn(cache, "callable", route, notes)
+            learn(cache, "callable", _named(route), notes)
 
     def _failed(
         self, flight: Flight[StoredResponse], key: CacheKey, stale: StoredResponse | None, route: str, error: Exception
@@ -316,6 +323,11 @@ class Values:
 def value_key(key: str) -> CacheKey:
     """Return the key of a value that is known by a text."""
     return (KIND, key)
+
+
+def _named(route: str) -> str:
+    """Return the name under which a graph knows the values of *route*: "" for those that have none of their own."""
+    return "" if route == GET_OR_SET else route
 
 
 def _known_as(key: CacheKey) -> FlightKey:

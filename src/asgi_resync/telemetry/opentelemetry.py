@@ -10,8 +10,11 @@ from .metrics import BUCKETS, COUNTED, METRICS, Metric
 from .series import Feed, MetricsListener
 
 UNITS = {"": "1", "seconds": "s", "bytes": "By"}
-ATTRIBUTES = {"route": "http.route"}
-"""Labels that OpenTelemetry's conventions have a name for; the others are attributes of ours."""
+ATTRIBUTES = {"error_type": "error.type"}
+"""Labels that OpenTelemetry's conventions have a name for; the others are attributes of ours.
+
+A rule is no `http.route`: that is what the framework has found, and values have a name of a function there.
+"""
 
 
 class OpenTelemetryListener:
@@ -49,9 +52,10 @@ def attributes_of(event: CacheHit | CacheMiss | Collapsed | StaleServed | Degrad
 def to_opentelemetry(provider: otel.MeterProvider | None = None) -> OpenTelemetryListener:
     """Return a listener that feeds instruments of *provider*, by default the global one, and marks current spans.
 
-    Instruments are called `asgi_resync.cache.hits` and so on, in seconds and bytes; `http.route` is the pattern of the
-    rule. A span that is current where the cache answers, such as that of an instrumentation around it, gets
-    `asgi_resync.cache.status` (`hit`, `miss`, `stale`, `collapsed`), tier, age and reason.
+    Instruments are called `asgi_resync.cache.hits` and so on, in seconds and bytes; `asgi_resync.route` is the pattern
+    of the rule, `error.type` the class of an exception or a status. A span that is current where the cache answers,
+    such as that of an instrumentation around it, gets `asgi_resync.cache.status` (`hit`, `miss`, `stale`,
+    `collapsed`), tier, age and reason.
     """
     meter = otel.get_meter("asgi_resync", meter_provider=provider)
     made = {metric: _make(meter, metric) for metric in METRICS}

@@ -42,7 +42,7 @@ def _make(metric: Metric, registry: CollectorRegistry, namespace: str) -> Counte
     if metric.kind == "counter":
         return Counter(name, metric.help, metric.labels, namespace=namespace, unit=unit, registry=registry)
     if metric.kind == "gauge":
-        # Of several processes one that is down, or open, must show.
-        mode: Literal["min", "max"] = "min" if name.endswith("up") else "max"
+        # Of several processes one that is down, or open, must show; one that has ended (mark_process_dead) must not.
+        mode: Literal["livemin", "livemax"] = "livemin" if name.endswith("up") else "livemax"
         return Gauge(name, metric.help, metric.labels, namespace, registry=registry, multiprocess_mode=mode)
     return Histogram(name, metric.help, metric.labels, namespace, unit=unit, registry=registry, buckets=BUCKETS)

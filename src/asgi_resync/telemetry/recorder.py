@@ -23,13 +23,20 @@ MOST_STATES = 20
 
 
 class Answers(msgspec.Struct, frozen=True, kw_only=True):
-    """How many requests were answered how; `hit_ratio` is the share that the cache answered, None for no requests."""
+    """How many requests were answered how.
+
+    Fresh from `l1` or `l2`, `stale` while refreshed, `collapsed` into the call of another one, or by a call of the app
+    of their own (`misses`). `rescued` are those that got something stale as such a call failed, their own or another's;
+    where it was their own they are among the misses too. `hit_ratio` is the share of requests that did not call the
+    app: (l1 + l2 + stale + collapsed) / (the same + misses); None where there was none.
+    """
 
     l1: int
     l2: int
     stale: int
     collapsed: int
     misses: int
+    rescued: int
     hit_ratio: float | None
 
 
@@ -82,17 +89,19 @@ class _Slot:
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self.counts = [0, 0, 0, 0, 0]
+        self.counts = [0] * _PLACES
         self.times: dict[str, list[int]] = {}
 
 
-_KINDS: dict[type[Event], int] = {StaleServed: 2, Collapsed: 3, CacheMiss: 4}
+_L1, _L2, _STALE, _COLLAPSED, _MISSES, _RESCUED, _PLACES = range(7)
+"""Where in a slot each is counted, and how many there are."""
 
 
 class Recorder:
     """A listener that remembers the last five minutes: `Resync(on_event=recorder)`, then `recorder.recording()`.
 
-    *clock* gives seconds since the epoch. It may be told in several threads.
+    *clock* gives seconds since the epoch. Spans of time are measured by it too if it is not the system's, and otherwise
+    by a monotonic one. It may be told in several threads, and holds some 100 kB at most.
     """
 
     wants: tuple[type[Event], ...] = (
@@ -102,6 +111,7 @@ class Recorder:
 
     def __init__(self, *, clock: Clock = time.time) -> None:
         self._clock = clock
+        self._steady = time.monotonic if clock is time.time else clock
         self._slots: deque[_Slot] = deque(maxlen=SLOTS)
         self._changes: deque[Change] = deque(maxlen=MOST_CHANGES)
         self._breakers: dict[str, deque[BreakerState]] = {}
@@ -109,25 +119,22 @@ class Recorder:
 
     def __call__(self, event: Event) -> None:
         """Take *event*."""
-        now = self._clock()
+        place = _place_of(event)
         with self._lock:
-            if isinstance(event, CacheHit):
-                self._slot(now).counts[0 if event.tier == "l1" else 1] += 1
-            elif (place := _KINDS.get(type(event))) is not None:
-                self._slot(now).counts[place] += 1
+            if place is not None:
+                self._slot().counts[place] += 1
             elif isinstance(event, TierAnswered):
-                counts = self._slot(now).times.setdefault(event.operation, [0] * (len(BUCKETS) + 1))
+                counts = self._slot().times.setdefault(event.operation, [0] * (len(BUCKETS) + 1))
                 counts[bisect_left(BUCKETS, event.seconds)] += 1
             else:
-                self._note(event, now)
+                self._note(event, self._clock())
 
     def recording(self) -> Recording:
         """Return what happened of late, as a value that does not change."""
-        now = self._clock()
-        newest = int(now // SLOT_SECONDS)
+        newest = int(self._steady() // SLOT_SECONDS)
         with self._lock:
             slots = {slot.number: slot for slot in self._slots if newest - SLOTS < slot.number <= newest}
-            counts = [sum(slot.counts[place] for slot in slots.values()) for place in range(5)]
+            counts = [sum(slot.counts[place] for slot in slots.values()) for place in range(_PLACES)]
             times: dict[str, list[int]] = {}
             for slot in slots.values():
                 for operation, found in slot.times.items():
@@ -137,7 +144,7 @@ class Recorder:
             breakers = {name: list(states) for name, states in self._breakers.items()}
         numbers = range(newest - SLOTS + 1, newest + 1)
         return Recording(
-            at=now,
+            at=self._clock(),
             seconds=SLOTS * SLOT_SECONDS,
             slot=SLOT_SECONDS,
             answers=_answers(counts),
@@ -147,9 +154,9 @@ class Recorder:
             breakers=breakers,
         )
 
-    def _slot(self, now: float) -> _Slot:
-        number = int(now // SLOT_SECONDS)
-        if not self._slots or self._slots[-1].number != number:
+    def _slot(self) -> _Slot:
+        number = int(self._steady() // SLOT_SECONDS)
+        if not self._slots or self._slots[-1].number < number:
             self._slots.append(_Slot(number))
         return self._slots[-1]
 
@@ -167,16 +174,36 @@ class Recorder:
             self._changes.append(Change(at=now, level=level, text=line.text))
 
 
+def _place_of(event: Event) -> int | None:
+    """Return where *event* is counted, if it is an answer."""
+    match event:
+        case CacheHit(tier=tier):
+            return _L1 if tier == "l1" else _L2
+        case CacheMiss():
+            return _MISSES
+        case StaleServed(reason=reason):
+            return _RESCUED if reason == "if-error" else _STALE
+        case Collapsed():
+            return _COLLAPSED
+        case _:
+            return None
+
+
 def _answers(counts: list[int]) -> Answers:
-    l1, l2, stale, collapsed, misses = counts
-    return Answers(l1=l1, l2=l2, stale=stale, collapsed=collapsed, misses=misses, hit_ratio=_ratio(counts))
+    return Answers(
+        l1=counts[_L1],
+        l2=counts[_L2],
+        stale=counts[_STALE],
+        collapsed=counts[_COLLAPSED],
+        misses=counts[_MISSES],
+        rescued=counts[_RESCUED],
+        hit_ratio=_ratio(counts),
+    )
 
 
 def _ratio(counts: list[int]) -> float | None:
-    # Who was answered by another's call has been told as a miss before.
-    l1, l2, stale, _, misses = counts
-    answered = l1 + l2 + stale
-    return answered / (answered + misses) if answered + misses else None
+    answered = counts[_L1] + counts[_L2] + counts[_STALE] + counts[_COLLAPSED]
+    return answered / (answered + counts[_MISSES]) if answered + counts[_MISSES] else None
 
 
 def _latency(counts: list[int]) -> Latency:

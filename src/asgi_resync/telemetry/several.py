@@ -13,6 +13,8 @@ from .log import LoggingListener, to_logging
 class AllOf:
     """A listener that hands each event to those of *listeners* that want it, in order. What one raises is logged."""
 
+    never_raises = True
+
     def __init__(self, listeners: Sequence[Listener]) -> None:
         self.listeners = tuple(listeners)
         self._guarded = tuple(guarded(listener) for listener in listeners)
@@ -46,7 +48,7 @@ def all_of(*listeners: Listener) -> AllOf:
 def listener_of(on_event: Listener | Sequence[Listener] | None) -> Listener:
     """Return the one listener of a Resync: what was given as *on_event*, and the log where that is not among it.
 
-    Raises RuleError for what is no function of one event, or is async.
+    It never raises. Raises RuleError for what is no function of one event, or is async.
     """
     given: tuple[Listener, ...]
     if on_event is None:
@@ -62,7 +64,7 @@ def listener_of(on_event: Listener | Sequence[Listener] | None) -> Listener:
         _check(listener)
     if not any(_has_log(listener) for listener in given):
         given = (to_logging(), *given)
-    return given[0] if len(given) == 1 else AllOf(given)
+    return guarded(given[0]) if len(given) == 1 else AllOf(given)
 
 
 def _has_log(listener: Listener) -> bool:
