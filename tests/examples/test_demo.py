@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import socket
@@ -10,12 +11,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
-from tests.transparency.servers import Process, ask, free_port, process, until
+from tests.transparency.servers import PATIENCE, Answer, Process, ask, free_port, process, until
 
 from asgi_resync import demo
-from asgi_resync.demo import JOBS, Job, Scheduler
+from asgi_resync.demo.scheduler import JOBS, Scheduler, plan_at
 
 STORED = b"resync; fwd=uri-miss; stored"
 
@@ -64,18 +67,92 @@ def test_a_rerun_purges_the_plan(served: Process) -> None:
     assert [1, 2] == [json.loads(answer.body)["call"] for answer in (first, again)]
 
 
-def test_a_stopped_scheduler_is_an_error_only_for_what_is_not_stored(served: Process) -> None:
-    """What is fresh goes on being served; with nothing stored there is an honest 503, until the scheduler is back."""
+def test_a_frozen_scheduler_goes_on_where_it_stood(served: Process) -> None:
+    """By the buttons of the page; what is fresh is served meanwhile."""
     ask(served.port, "/plan/current")
-    ask(served.port, "/scheduler/stop", method="POST")
+    frozen = ask(served.port, "/scheduler/stop", method="POST")
     stored = ask(served.port, "/plan/current")
-    ask(served.port, "/plan/rerun", method="POST")
-    nothing = ask(served.port, "/plan/current")
     ask(served.port, "/scheduler/start", method="POST")
-    back = ask(served.port, "/plan/current")
+    back = ask(served.port, "/jobs/EXTRACT-ORDERS/log")
 
-    assert [200, 503, 200] == [stored.status, nothing.status, back.status]
+    assert b'{"scheduler":"frozen"}' == frozen.body
+    assert [200, 200] == [stored.status, back.status]
     assert b"hit" in stored.values("cache-status")[0]
+
+
+def test_a_job_that_is_not_there_is_404(served: Process) -> None:
+    """What the scheduler refuses is no outage, and none of its text is told."""
+    answer = ask(served.port, "/jobs/NOBODY/log")
+
+    assert (404, b'{"title":"The scheduler refuses"}') == (answer.status, answer.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A line of README's console: a command, and what it shows."""
+
+    command: str
+    shown: list[str]
+
+    def shows(self, answer: Answer) -> bool:
+        """Return whether all that README shows of it is in *answer*; numbers may differ."""
+        status, *lines = self.shown
+        said = [_unnumbered(f"{name.decode()}: {value.decode()}") for name, value in answer.lines]
+        text = answer.body.decode()
+        found = [_unnumbered(line) in said or text.startswith(line.removesuffix(" …")) for line in lines]
+        return int(status.split()[1]) == answer.status and all(found)
+
+
+def _unnumbered(line: str) -> str:
+    return re.sub(r"-?\d+", "N", line)
+
+
+def steps() -> list[Step]:
+    """Return what README tells of the outage."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    block = re.search(r"<!-- outage -->\n```console\n(.*?)```", readme, flags=re.DOTALL)
+    assert block is not None
+    parts = [part.splitlines() for part in block[1].split("$ ")[1:]]
+    return [Step(command, [line for line in lines if line]) for command, *lines in parts]
+
+
+def test_the_outage_that_readme_shows() -> None:
+    """In its order, with shorter times: stale within its window, what stands in, 503; and well again once it goes on.
+
+    At no time is there an error of the scheduler's, and all answers but a probe's come at once.
+    """
+    port, stale, reset = free_port(), 2.5, 1.0
+    environ = {
+        "RESYNC_UPSTREAM_SCHEDULER_RESET_TIMEOUT": f"{reset}s",
+        "RESYNC_UPSTREAM_SCHEDULER_READ_TIMEOUT": "1s",
+    }
+    command = ["asgi_resync", "demo", "--port", str(port), "--latency", "0", "--ttl", "0.5", "--stale", str(stale)]
+    with process(command, port, environ) as running:
+        until(lambda: "Ctrl-C" in running.output(), "the guide is printed")
+        found = re.search(r"The scheduler is process (\d+)\.", running.output())
+        assert found is not None
+        scheduler, reached, statuses = int(found[1]), [], set()
+        assert 200 == ask(port, "/plan/current").status
+        stored = time.monotonic()
+        for step in steps():
+            if sent := re.search(r"kill -(STOP|CONT)", step.command):
+                os.kill(scheduler, getattr(signal, f"SIG{sent[1]}"))
+            path = re.search(r"http://127\.0\.0\.1:8000(\S+)", step.command)
+            assert path is not None
+
+            def is_shown(step: Step = step, target: str = path[1]) -> bool:
+                answer = ask(port, target)
+                statuses.add(answer.status)
+                return step.shows(answer)
+
+            until(is_shown, f"{step.command} shows {step.shown}")
+            reached.append(time.monotonic() - stored)
+
+    assert 4 == len(reached)
+    assert reached[0] < stale < reached[1]
+    assert {200, 503} == statuses
+    # The reset time, and the patience of a probe that was out when it went on.
+    assert reached[3] - reached[2] < reset + 1 + PATIENCE / 10
 
 
 def test_the_page_needs_nothing_from_elsewhere(served: Process) -> None:
@@ -94,8 +171,8 @@ def test_what_it_prints_can_be_tried(served: Process) -> None:
     until(lambda: "Ctrl-C" in served.output(), "the guide is printed")
     urls = set(re.findall(rf"http://127\.0\.0\.1:{served.port}(/[^\s;]*)", served.output()))
 
-    assert {"/", "/plan/current", "/plan/rerun", "/scheduler/stop", "/scheduler/start"} == urls
-    for path in ("/", "/plan/current"):
+    assert {"/", "/plan/current", "/plan/rerun", "/jobs/PAYROLL-CALC/log"} == urls
+    for path in ("/", "/plan/current", "/jobs/EXTRACT-ORDERS/log"):
         assert 200 == ask(served.port, path).status
 
 
@@ -129,7 +206,9 @@ def test_a_port_in_use_is_one_clear_line() -> None:
     assert re.search(r"python -m asgi_resync demo --port \d+", ended.stdout)
 
 
-@pytest.mark.parametrize("arguments", [("--port", "70000"), ("--port", "x"), ("--latency", "-1"), ("--latency", "nan")])
+@pytest.mark.parametrize(
+    "arguments", [("--port", "70000"), ("--port", "x"), ("--latency", "-1"), ("--latency", "nan"), ("--stale", "x")]
+)
 def test_an_argument_that_cannot_be_used_is_named(arguments: tuple[str, str]) -> None:
     """A wrong port or duration is named with what would be right, and ends with 2."""
     ended = run(*arguments)
@@ -158,18 +237,18 @@ def test_a_missing_uvicorn_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: 
     assert "The demo needs uvicorn: pip install 'asgi-resync[demo]'\n" == printed
 
 
-async def test_jobs_go_from_ready_over_exec_to_succ() -> None:
-    """The plan moves with time, and a rerun begins it again."""
-    now = [0.0]
-    scheduler = Scheduler(latency=0, clock=lambda: now[0])
-    job = Job(name="A", workstation="B", begins=5, lasts=10)
-    seen = []
-    for now[0] in (0.0, 1000.0):
-        plan = await scheduler.plan()
-        assert isinstance(plan["jobs"], list)
-        seen.append({entry["status"] for entry in plan["jobs"]})
-    scheduler.rerun()
+def test_the_scheduler_ends_with_the_demo_even_if_it_is_frozen() -> None:
+    """No process is left behind."""
+    with Scheduler(latency=0) as scheduler:
+        scheduler.freeze()
 
-    assert ["READY", "EXEC", "EXEC", "SUCC"] == [job.status(elapsed) for elapsed in (4.9, 5.0, 14.9, 15.0)]
+    with pytest.raises(ProcessLookupError):
+        os.kill(scheduler.pid, 0)
+
+
+def test_jobs_go_from_ready_over_exec_to_succ() -> None:
+    """The plan moves with time."""
+    plan = plan_at(1000)
+    seen = [{job.state(now) for job in plan.jobs} for now in (1000, 2000)]
+
     assert [{"READY", "EXEC"}, {"SUCC"}] == seen
-    assert 0 == (await scheduler.plan())["second"]
