@@ -230,6 +230,17 @@ class BreakerChanged(UpstreamEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamAnswered(UpstreamEvent):
+    """A client of the upstream made one attempt, and it began to answer, or failed, after `seconds`.
+
+    `outcome` is a status or an exception class name, such as `CancelledError` where a deadline had passed.
+    """
+
+    seconds: float
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamFailed(UpstreamEvent):
     """A call was counted as failed: `cause` is an exception class name or a status, `row` how many failed in a row."""
 
@@ -244,9 +255,10 @@ class UpstreamRecovered(UpstreamEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamRefused(UpstreamEvent):
-    """A call was not admitted; `retry_after` in seconds."""
+    """A call was not admitted; `retry_after` in seconds, 0 if that is not known. `by` is `breaker` or `bulkhead`."""
 
     retry_after: float
+    by: str = "breaker"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -355,5 +367,6 @@ class InternalFailure(Event):
 
 OF_REQUESTS: tuple[type[Event], ...] = (
     CacheHit, CacheMiss, Stored, NotStored, StaleServed, Refreshed, RefreshFailed, Collapsed, Invalidated, TierAnswered,
+    UpstreamAnswered,
 )  # fmt: skip
 """What every request may bring, so what a hit must not pay for where nobody wants it."""

@@ -104,6 +104,8 @@ def on_event(event: events.Event) -> None:
             assert_type(event.before, str)
             assert_type(event.after, str)
             assert_type(event.open_for, float)
+        case events.UpstreamAnswered() | events.TierAnswered():
+            pass
         case events.UpstreamFailed():
             assert_type(event.cause, str)
             assert_type(event.row, int)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from asgi_resync import retrying_transport
-from asgi_resync.events import Event
+from asgi_resync.events import Event, UpstreamAnswered
 
 LIBRARIES = ("httpx2", "httpx")
 
@@ -65,10 +65,17 @@ class Rig:
     def __init__(self, lib: ModuleType, *steps: Any, transport: Any = None, **options: Any) -> None:
         self.script = Script(lib, *steps) if steps else None
         self.events: list[Event] = []
+        self.answers: list[UpstreamAnswered] = []
         self.sleeps = options.pop("sleep") if "sleep" in options else Sleeps()
         inner = transport if transport is not None else lib.MockTransport(self.script)
-        self.transport: Any = retrying_transport(inner, on_event=self.events.append, sleep=self.sleeps, **options)
+        self.transport: Any = retrying_transport(inner, on_event=self._heard, sleep=self.sleeps, **options)
         self.client: Any = lib.AsyncClient(transport=self.transport, base_url="http://up")
+
+    def _heard(self, event: Event) -> None:
+        if isinstance(event, UpstreamAnswered):
+            self.answers.append(event)
+        else:
+            self.events.append(event)
 
     async def __aenter__(self) -> Rig:
         return self

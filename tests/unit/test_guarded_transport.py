@@ -10,7 +10,17 @@ from typing import Any
 import pytest
 from tests.unit.libraries import Booked, Rig, Sleeps, ToyBreaker, over_both, until
 
-from asgi_resync import Breaker, BreakerLimits, BreakerOpen, Bulkhead, BulkheadFull, RetryPolicy, deadline
+from asgi_resync import (
+    Breaker,
+    BreakerLimits,
+    BreakerOpen,
+    Bulkhead,
+    BulkheadFull,
+    RetryPolicy,
+    deadline,
+    retrying_transport,
+)
+from asgi_resync.events import BreakerChanged, Event, UpstreamRefused
 from asgi_resync.testing import ManualClock
 
 pytestmark = over_both
@@ -192,6 +202,7 @@ async def test_only_so_many_are_in_flight_and_so_many_wait(lib: ModuleType) -> N
         gate.set()
         await asyncio.gather(*tasks)
 
+    assert [UpstreamRefused(upstream="toy", retry_after=0.0, by="bulkhead")] == rig.events
     assert ["/0", "/1", "/2"] == order
     assert ("tws", 2, 1) == (caught.value.upstream, caught.value.limit, caught.value.waiting)
     assert (0, 0) == (bulkhead.in_flight, bulkhead.waiting)
@@ -310,3 +321,38 @@ async def test_the_policys_timeout_ends_where_the_response_begins(lib: ModuleTyp
         async with Rig(lib, response, policy=RetryPolicy(timeout=5), breaker=ToyBreaker(), clock=clock) as rig:
             with deadline(limit, clock=clock):
                 assert (await rig.client.get("/")).content == b"late"
+
+
+async def test_how_long_each_attempt_took_is_told(lib: ModuleType) -> None:
+    """Without what it waited for in between; also of one that brought no answer."""
+    clock = ManualClock()
+
+    def slow(status: int) -> Any:
+        async def step(request: Any) -> Any:
+            clock.advance(0.5)
+            if not status:
+                raise lib.ReadTimeout("scripted")
+            return lib.Response(status)
+
+        return step
+
+    async with Rig(lib, slow(503), slow(0), slow(200), upstream="tws", clock=clock) as rig:
+        await rig.client.get("/")
+
+    assert [("503", 0.5), ("ReadTimeout", 0.5), ("200", 0.5)] == [
+        (event.outcome, event.seconds) for event in rig.answers
+    ]
+    assert {"tws"} == {event.upstream for event in rig.answers}
+
+
+async def test_a_transport_whose_listener_does_not_want_to_know_measures_nothing(lib: ModuleType) -> None:
+    """It calls what it wraps, and nothing in between."""
+
+    def pick(event: Event) -> None:
+        raise AssertionError(event)
+
+    pick.wants = (BreakerChanged,)  # type: ignore[attr-defined] # a function may have attributes
+    inner = lib.MockTransport(lambda request: lib.Response(200))
+    transport: Any = retrying_transport(inner, on_event=pick)
+
+    assert inner.handle_async_request == transport._send

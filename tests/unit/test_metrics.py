@@ -23,11 +23,13 @@ from asgi_resync.events import (
     DegradedAnswer,
     Event,
     Evicted,
+    MessageIgnored,
     Purged,
     ResourceDown,
     ResourceUp,
     StaleServed,
     TierAnswered,
+    UpstreamAnswered,
 )
 from asgi_resync.telemetry import metrics
 from asgi_resync.telemetry.metrics import COUNTED, METRICS, MOST_SERIES, samples_of
@@ -77,6 +79,8 @@ def test_prometheus_shows_what_happened() -> None:
     for event in (HIT, HIT, MISS, OPENED, Evicted(count=3, reason="size")):
         listener(event)
     listener(TierAnswered(operation="get", seconds=0.002))
+    for outcome in ("200", "204", "503", "ReadTimeout"):
+        listener(UpstreamAnswered(upstream="tws", seconds=0.2, outcome=outcome))
     listener(BackplaneCaughtUp(missed=False))
     listener(ResourceUp(resource="database", attempts=1, seconds=0.1))
     listener(ResourceDown(resource="search", cause="OSError", critical=False))
@@ -91,6 +95,9 @@ def test_prometheus_shows_what_happened() -> None:
     assert 0 == value("redis_duration_seconds_bucket", operation="get", le="0.001")
     assert 1 == value("redis_duration_seconds_bucket", operation="get", le="0.0025")
     assert (1, 0) == tuple(value("breaker_state", upstream="tws", state=state) for state in ("open", "closed"))
+    results = {"2xx": 2, "5xx": 1, "error": 1}
+    for result, count in results.items():
+        assert count == value("upstream_duration_seconds_count", upstream="tws", result=result)
     assert 1 == value("backplane_up")
     assert (1, 0) == tuple(value("resource_up", resource=name) for name in ("database", "search"))
 
@@ -245,11 +252,21 @@ def test_a_recorder_knows_how_long_redis_takes() -> None:
         recorder(TierAnswered(operation="get", seconds=0.0008))
     for _ in range(5):
         recorder(TierAnswered(operation="get", seconds=0.04))
-    recorder(TierAnswered(operation="set", seconds=7.0))
+    recorder(TierAnswered(operation="set", seconds=70.0))
     latency = recorder.recording().latency
 
     assert (100, 0.001, 0.05) == (latency["get"].count, latency["get"].p50, latency["get"].p99)
     assert latency["set"].p50 is None
+
+
+def test_a_recorder_knows_how_long_upstreams_take() -> None:
+    """Each by its name, apart from Redis."""
+    recorder = Recorder(clock=ManualClock())
+    recorder(UpstreamAnswered(upstream="get", seconds=0.3, outcome="200"))
+    now = recorder.recording()
+
+    assert {} == now.latency
+    assert (1, 0.5) == (now.upstreams["get"].count, now.upstreams["get"].p50)
 
 
 def test_a_recorder_knows_what_changed() -> None:
@@ -259,12 +276,15 @@ def test_a_recorder_knows_what_changed() -> None:
     recorder(Purged(scope="tag", name="plan", soft=True))
     recorder(Purged(scope="all", name="", soft=False))
     for _ in range(500):
-        clock.advance(1)
+        clock.advance(SLOTS * SLOT_SECONDS)
         recorder(OPENED)
+    for _ in range(500):
+        recorder(MessageIgnored(reason="version"))
     now = recorder.recording()
 
     assert 100 == len(now.changes)
-    assert ("warning", 505.0) == (now.changes[0].level, now.changes[0].at)
+    assert ("warning", clock()) == (now.changes[0].level, now.changes[0].at)
+    assert 99 == sum("tws" in change.text for change in now.changes)
     assert 20 == len(now.breakers["tws"])
     few = Recorder(clock=clock)
     few(Purged(scope="tag", name="plan", soft=True))

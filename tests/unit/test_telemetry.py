@@ -228,6 +228,7 @@ def test_the_thread_of_a_listener_ends_when_nothing_happens(monkeypatch: pytest.
 QUIET = {
     "Event", "CacheEvent", "UpstreamEvent", "CacheHit", "CacheMiss", "Stored", "NotStored", "StaleServed", "Refreshed",
     "RefreshFailed", "TierAnswered", "Collapsed", "Invalidated", "Purged", "Evicted", "UpstreamFailed",
+    "UpstreamAnswered",
     "UpstreamRecovered",
     "UpstreamRefused", "RetryScheduled", "RetriesEnded", "DegradedAnswer", "ResourceEvent", "ResourceRetryScheduled",
     "ResourceStopped",

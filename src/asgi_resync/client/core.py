@@ -14,12 +14,15 @@ from typing import Generic, TypeAlias, TypeVar
 
 from .._asgi import Clock
 from .._deadline import Deadline, current, earlier
+from ..errors import BulkheadFull
+from ..events import UpstreamAnswered, UpstreamRefused, wants
 from .attempt import Booking
 from .budget import RetryBudget
 from .bulkhead import Bulkhead
 from .ports import Breaker, ClientRequest, ClientResponse, Faults
 from .repeat import Failed, Repeat
 from .schedule import Failure, RetryPolicy, Sent, obstacle, retry_after
+from .timed import timed
 
 RequestT = TypeVar("RequestT", bound=ClientRequest)
 ResponseT = TypeVar("ResponseT", bound=ClientResponse)
@@ -49,6 +52,9 @@ class Core(abc.ABC, Generic[RequestT, ResponseT]):
     _faults: Faults
 
     def __init__(self, send: Send[RequestT, ResponseT], guards: Guards, repeat: Repeat[ResponseT]) -> None:
+        emit = repeat.emit
+        if emit is not None and wants(emit, UpstreamAnswered):
+            send = timed(send, emit, repeat.upstream, guards.clock)
         self._send = send
         self._guards = guards
         self._policy = guards.policy
@@ -114,7 +120,7 @@ class Core(abc.ABC, Generic[RequestT, ResponseT]):
         booking = Booking(permit, limit, faults=self._faults, upstream=upstream)
         try:
             if guards.bulkhead is not None:
-                await booking.enter(guards.bulkhead)
+                await self._enter(booking, guards.bulkhead)
             response = await booking.bounded(self._send(request))
         except BaseException as error:
             booking.fail(error)
@@ -124,6 +130,14 @@ class Core(abc.ABC, Generic[RequestT, ResponseT]):
         booking.limit = current.get()  # The policy's own timeout ends where the response begins.
         self._observe(response, booking)
         return response
+
+    async def _enter(self, booking: Booking, bulkhead: Bulkhead) -> None:
+        try:
+            await booking.enter(bulkhead)
+        except BulkheadFull:
+            if (emit := self._repeat.emit) is not None:
+                emit(UpstreamRefused(upstream=self._repeat.upstream, retry_after=0.0, by="bulkhead"))
+            raise
 
     async def _discard(self, response: ResponseT) -> None:
         try:

@@ -10,9 +10,9 @@ import threading
 import time
 
 from .._asgi import Clock
-from ..events import Event, PurgeDelivered, PurgeQueued
-from .lines import LOGGED, line_of
-from .pace import Pace
+from ..events import Event
+from .lines import LOGGED
+from .news import News
 
 
 class LoggingListener:
@@ -23,24 +23,16 @@ class LoggingListener:
     def __init__(self, logger: logging.Logger, interval: float, clock: Clock) -> None:
         self._logger = logger
         self._clock = clock
-        self._pace = Pace(interval)
-        self._has_queued = False
+        self._news = News(interval)
         self._lock = threading.Lock()
 
     def __call__(self, event: Event) -> None:
         """Log *event* if it is worth a line, and if there were not too many like it of late."""
-        if isinstance(event, PurgeQueued):
-            self._has_queued = True
-        elif isinstance(event, PurgeDelivered):
-            # Every purge is delivered. It is news only where one had to wait.
-            had_queued, self._has_queued = self._has_queued, False
-            if not had_queued:
-                return
-        line = line_of(event)
+        line = self._news.line(event)
         if line is None or not self._logger.isEnabledFor(line.level):
             return
         with self._lock:
-            hidden = self._pace.admit(line.about, self._clock(), line.burst)
+            hidden = self._news.admit(line, self._clock())
         if hidden is None:
             return
         more = f" ({hidden} more like it since the last line)" if hidden else ""

@@ -41,6 +41,7 @@ from ..events import (
     Stored,
     TierAnswered,
     TierUnreachable,
+    UpstreamAnswered,
     UpstreamFailed,
     UpstreamRefused,
     WriteDropped,
@@ -48,7 +49,7 @@ from ..events import (
 
 STATES = ("closed", "open", "half-open", "forced-open", "forced-closed", "metrics-only")
 """The states of a breaker; one of them has the value 1, the others 0."""
-BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds in seconds of the buckets of durations."""
 MOST_SERIES = 2000
 """Combinations of labels that one metric may have; what comes beyond is counted under OTHER."""
@@ -102,8 +103,11 @@ QUEUED = _counter("purges.queued", "Tags and keys whose purge waits for Redis to
 DELIVERED = _counter("purges.delivered", "Tags and keys whose purge Redis has heard of.")
 BREAKER_STATE = Metric("breaker.state", "gauge", "1 for the state that the breaker is in.", ("upstream", "state"))
 BREAKER_CHANGES = _counter("breaker.changes", "Changes of state of a breaker.", "upstream", "state", "cause")
+UPSTREAM_SECONDS = Metric(
+    "upstream.duration", "histogram", "How long an upstream took to begin to answer.", ("upstream", "result"), "seconds"
+)
 FAILURES = _counter("upstream.failures", "Calls that counted as failed.", "upstream", "error_type")
-REFUSED = _counter("upstream.rejections", "Calls that were not admitted.", "upstream")
+REFUSED = _counter("upstream.rejections", "Calls that were not admitted.", "upstream", "by")
 RETRIES = _counter("upstream.retries", "Calls that were made again.", "upstream", "error_type")
 RETRIES_ENDED = _counter("upstream.retries.ended", "Calls that were given up.", "upstream", "reason")
 BUDGET_SPENT = _counter("upstream.retry_budget.spent", "Calls not made again for want of a budget.", "upstream")
@@ -115,6 +119,11 @@ FAULTS = _counter("internal.failures", "Faults of this library, which no request
 
 METRICS: tuple[Metric, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Metric))
 """All metrics, in the order of this file."""
+
+
+def result_of(event: UpstreamAnswered) -> str:
+    """Return the class of a status, such as `2xx`; `error` for what was no answer."""
+    return f"{event.outcome[0]}xx" if event.outcome.isdecimal() else "error"
 
 
 def _of_breaker(event: BreakerChanged) -> Iterator[Sample]:
@@ -155,8 +164,9 @@ _SAMPLES: Mapping[type[Event], Callable[..., Iterator[Sample] | tuple[Sample, ..
     PurgeQueued: lambda event: (Sample(QUEUED, (), event.count),),
     PurgeDelivered: lambda event: (Sample(DELIVERED, (), event.count),),
     BreakerChanged: _of_breaker,
+    UpstreamAnswered: lambda event: (Sample(UPSTREAM_SECONDS, (event.upstream, result_of(event)), event.seconds),),
     UpstreamFailed: lambda event: (Sample(FAILURES, (event.upstream, event.cause)),),
-    UpstreamRefused: lambda event: (Sample(REFUSED, (event.upstream,)),),
+    UpstreamRefused: lambda event: (Sample(REFUSED, (event.upstream, event.by)),),
     RetryScheduled: lambda event: (Sample(RETRIES, (event.upstream, event.cause)),),
     RetriesEnded: lambda event: (Sample(RETRIES_ENDED, (event.upstream, event.reason)),),
     RetryBudgetSpent: lambda event: (Sample(BUDGET_SPENT, (event.upstream,)),),

@@ -11,13 +11,26 @@ from collections import deque
 import msgspec
 
 from .._asgi import Clock
-from ..events import BreakerChanged, CacheHit, CacheMiss, Collapsed, Event, Purged, StaleServed, TierAnswered
-from .lines import LOGGED, line_of
+from ..events import (
+    BreakerChanged,
+    CacheHit,
+    CacheMiss,
+    Collapsed,
+    Event,
+    Purged,
+    StaleServed,
+    TierAnswered,
+    UpstreamAnswered,
+)
+from .lines import LOGGED
 from .metrics import BUCKETS
+from .news import News
 
 SLOTS = 60
 SLOT_SECONDS = 5.0
 MOST_CHANGES = 100
+LONGEST_NAME = 200
+"""Characters of what was purged that are shown."""
 MOST_STATES = 20
 """Changes of one breaker that are remembered."""
 
@@ -52,7 +65,10 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that changed `at`, in seconds since the epoch. `level` is one of `logging`'s names, in lower case."""
+    """Something that changed `at`, in seconds since the epoch. `level` is one of `logging`'s names, in lower case.
+
+    What repeats itself stands there once in five minutes, breakers and resources at most ten times.
+    """
 
     at: float
     level: str
@@ -71,7 +87,8 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
     """What happened in the last `seconds` up to `at`, in seconds since the epoch.
 
     `answers` is for all of them, and `hit_ratios` for each `slot` of so many seconds, the oldest first. `latency` is by
-    operation of Redis, `changes` the latest first, `breakers` by upstream with the latest last.
+    operation of Redis, `upstreams` by name. `changes` has the latest first, and `breakers`, by name of the upstream,
+    the latest last: these two may be older.
     """
 
     at: float
@@ -80,6 +97,7 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
     answers: Answers
     hit_ratios: list[float | None]
     latency: dict[str, Latency]
+    upstreams: dict[str, Latency]
     changes: list[Change]
     breakers: dict[str, list[BreakerState]]
 
@@ -90,11 +108,13 @@ class _Slot:
     def __init__(self, number: int) -> None:
         self.number = number
         self.counts = [0] * _PLACES
-        self.times: dict[str, list[int]] = {}
+        self.times: dict[tuple[int, str], list[int]] = {}
 
 
 _L1, _L2, _STALE, _COLLAPSED, _MISSES, _RESCUED, _PLACES = range(7)
 """Where in a slot each is counted, and how many there are."""
+_REDIS, _UPSTREAM = range(2)
+"""What was timed."""
 
 
 class Recorder:
@@ -105,7 +125,7 @@ class Recorder:
     """
 
     wants: tuple[type[Event], ...] = (
-        CacheHit, CacheMiss, Collapsed, StaleServed, TierAnswered, Purged, BreakerChanged,
+        CacheHit, CacheMiss, Collapsed, StaleServed, TierAnswered, UpstreamAnswered, Purged, BreakerChanged,
         *(kind for kind in LOGGED if kind is not BreakerChanged),
     )  # fmt: skip
 
@@ -115,6 +135,7 @@ class Recorder:
         self._slots: deque[_Slot] = deque(maxlen=SLOTS)
         self._changes: deque[Change] = deque(maxlen=MOST_CHANGES)
         self._breakers: dict[str, deque[BreakerState]] = {}
+        self._news = News(SLOTS * SLOT_SECONDS)
         self._lock = threading.Lock()
 
     def __call__(self, event: Event) -> None:
@@ -124,8 +145,9 @@ class Recorder:
             if place is not None:
                 self._slot().counts[place] += 1
             elif isinstance(event, TierAnswered):
-                counts = self._slot().times.setdefault(event.operation, [0] * (len(BUCKETS) + 1))
-                counts[bisect_left(BUCKETS, event.seconds)] += 1
+                self._time(_REDIS, event.operation, event.seconds)
+            elif isinstance(event, UpstreamAnswered):
+                self._time(_UPSTREAM, event.upstream, event.seconds)
             else:
                 self._note(event, self._clock())
 
@@ -135,11 +157,11 @@ class Recorder:
         with self._lock:
             slots = {slot.number: slot for slot in self._slots if newest - SLOTS < slot.number <= newest}
             counts = [sum(slot.counts[place] for slot in slots.values()) for place in range(_PLACES)]
-            times: dict[str, list[int]] = {}
+            times: dict[tuple[int, str], list[int]] = {}
             for slot in slots.values():
-                for operation, found in slot.times.items():
-                    known = times.setdefault(operation, [0] * len(found))
-                    times[operation] = [one + other for one, other in zip(known, found, strict=True)]
+                for timed, found in slot.times.items():
+                    known = times.get(timed, [0] * len(found))
+                    times[timed] = [one + other for one, other in zip(known, found, strict=True)]
             changes = list(reversed(self._changes))
             breakers = {name: list(states) for name, states in self._breakers.items()}
         numbers = range(newest - SLOTS + 1, newest + 1)
@@ -149,7 +171,8 @@ class Recorder:
             slot=SLOT_SECONDS,
             answers=_answers(counts),
             hit_ratios=[_ratio(slots[number].counts) if number in slots else None for number in numbers],
-            latency={operation: _latency(times[operation]) for operation in sorted(times)},
+            latency=_latencies(times, _REDIS),
+            upstreams=_latencies(times, _UPSTREAM),
             changes=changes,
             breakers=breakers,
         )
@@ -160,16 +183,21 @@ class Recorder:
             self._slots.append(_Slot(number))
         return self._slots[-1]
 
+    def _time(self, what: int, name: str, seconds: float) -> None:
+        counts = self._slot().times.setdefault((what, name), [0] * (len(BUCKETS) + 1))
+        counts[bisect_left(BUCKETS, seconds)] += 1
+
     def _note(self, event: Event, now: float) -> None:
         if isinstance(event, Purged):
             how = "marked stale" if event.soft else "purged"
-            what = "Everything" if event.scope == "all" else f"{event.scope} {event.name}"
+            what = "Everything" if event.scope == "all" else f"{event.scope} {event.name[:LONGEST_NAME]}"
             self._changes.append(Change(at=now, level="info", text=f"{what} was {how}."))
             return
         if isinstance(event, BreakerChanged):
             states = self._breakers.setdefault(event.upstream, deque(maxlen=MOST_STATES))
             states.append(BreakerState(at=now, state=event.after, cause=event.cause))
-        if (line := line_of(event)) is not None:
+        line = self._news.line(event)
+        if line is not None and self._news.admit(line, self._steady()) is not None:
             level = logging.getLevelName(line.level).lower()
             self._changes.append(Change(at=now, level=level, text=line.text))
 
@@ -204,6 +232,10 @@ def _answers(counts: list[int]) -> Answers:
 def _ratio(counts: list[int]) -> float | None:
     answered = counts[_L1] + counts[_L2] + counts[_STALE] + counts[_COLLAPSED]
     return answered / (answered + counts[_MISSES]) if answered + counts[_MISSES] else None
+
+
+def _latencies(times: dict[tuple[int, str], list[int]], what: int) -> dict[str, Latency]:
+    return {name: _latency(times[kind, name]) for kind, name in sorted(times) if kind == what}
 
 
 def _latency(counts: list[int]) -> Latency:

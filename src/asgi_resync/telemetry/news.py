@@ -1,0 +1,30 @@
+"""Which events are news: the lines that are worth saying, each at its pace. It keeps count; it says nothing itself."""
+
+from __future__ import annotations
+
+from ..events import Event, PurgeDelivered, PurgeQueued
+from .lines import Line, line_of
+from .pace import Pace
+
+
+class News:
+    """What is new of what happens; what repeats itself is, once in *interval* seconds."""
+
+    def __init__(self, interval: float) -> None:
+        self._pace = Pace(interval)
+        self._has_queued = False
+
+    def line(self, event: Event) -> Line | None:
+        """Return the line that *event* is worth after those before it; None if it is worth none."""
+        if isinstance(event, PurgeQueued):
+            self._has_queued = True
+        elif isinstance(event, PurgeDelivered):
+            # Every purge is delivered. It is news only where one had to wait.
+            had_queued, self._has_queued = self._has_queued, False
+            if not had_queued:
+                return None
+        return line_of(event)
+
+    def admit(self, line: Line, now: float) -> int | None:
+        """Return None if *line* is not to be said now, else how many like it were not since the last one."""
+        return self._pace.admit(line.about, now, line.burst)
