@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.unit.libraries import until
 
 from asgi_resync import Resync, Settings
@@ -14,6 +16,7 @@ from asgi_resync.breaker.breaker import Breaker
 from asgi_resync.breaker.limits import BreakerLimits
 from asgi_resync.cache.l2.bulletin import Bulletin
 from asgi_resync.cache.l2.messages import BreakerTold, Message
+from asgi_resync.events import BreakerChanged
 from asgi_resync.shared import SharedBreakers, share_breakers
 from asgi_resync.testing import ManualClock
 
@@ -178,3 +181,31 @@ async def test_a_forked_process_tells_nothing_of_its_parent() -> None:
     await asyncio.wait({task})
 
     assert [BreakerTold("n1", "b", "closed", 0.0)] == press.told
+
+
+SAID = st.tuples(st.sampled_from(["closed", "open", "half-open", "forced-open", "?"]), st.floats())
+DONE = st.sampled_from(["succeed", "fail", "cancel", "wait"])
+
+
+@given(st.lists(st.one_of(SAID, DONE), max_size=40))
+def test_whatever_others_say_it_is_closed_by_its_own_probes_and_open_no_longer_than_its_limits(
+    course: list[tuple[str, float] | str],
+) -> None:
+    """In every course of what is heard and what calls show."""
+    clock = ManualClock(0)
+    breaker, wire, _ = one(clock)
+    changes: list[BreakerChanged] = []
+    breaker.listen(lambda event: changes.append(event) if isinstance(event, BreakerChanged) else None)
+    for step in course:
+        if isinstance(step, tuple):
+            wire.hear("up", *step)
+        elif step == "wait":
+            clock.advance(2)
+        elif (permit := breaker.ask()) is not None:
+            {"succeed": permit.succeeded, "fail": lambda: permit.failed(500), "cancel": permit.withdrawn}[step]()
+
+        assert 0 <= breaker.retry_after <= 10
+    clock.advance(10)
+
+    assert breaker.is_admitting
+    assert {"successes"} >= {change.cause for change in changes if change.after == "closed"}
