@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader, NumberDataPoint
 from opentelemetry.sdk.trace import TracerProvider
 from prometheus_client import CollectorRegistry
 
@@ -142,6 +142,23 @@ def test_opentelemetry_shows_what_happened() -> None:
     (took,) = points["asgi_resync.redis.duration"]
     assert (1, 0.002) == (took.count, took.sum)
     assert {1.0, 0.0} == {point.value for point in points["asgi_resync.breaker.state"]}
+
+
+def test_two_listeners_of_one_provider_feed_the_same_instruments() -> None:
+    """Two Resync in one process, say; and each collection sees what there is by then."""
+    reader = InMemoryMetricReader()
+    provider = MeterProvider([reader])
+    listeners = [to_opentelemetry(provider), to_opentelemetry(provider)]
+    seen: list[float] = []
+    for listener in listeners:
+        listener(HIT)
+        data = reader.get_metrics_data()
+        assert data is not None
+        metrics_seen = data.resource_metrics[0].scope_metrics[0].metrics
+        (points,) = (metric.data.data_points for metric in metrics_seen if metric.name == "asgi_resync.cache.hits")
+        seen += [point.value for point in points if isinstance(point, NumberDataPoint)]
+
+    assert [1, 2] == seen
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
+from weakref import WeakKeyDictionary
+
 from opentelemetry import metrics as otel
 from opentelemetry import trace
 
@@ -15,6 +20,13 @@ ATTRIBUTES = {"error_type": "error.type"}
 
 A rule is no `http.route`: that is what the framework has found, and values have a name of a function there.
 """
+
+Attributes: TypeAlias = dict[str, str]
+Open: TypeAlias = Callable[[Attributes], Feed]
+"""Opens the series with these attributes."""
+
+_made: WeakKeyDictionary[otel.MeterProvider, dict[Metric, Open]] = WeakKeyDictionary()
+"""By provider: two Resync of one process feed the same instruments."""
 
 
 class OpenTelemetryListener:
@@ -57,26 +69,57 @@ def to_opentelemetry(provider: otel.MeterProvider | None = None) -> OpenTelemetr
     such as that of an instrumentation around it, gets `asgi_resync.cache.status` (`hit`, `miss`, `stale`,
     `collapsed`), tier, age and reason.
     """
-    meter = otel.get_meter("asgi_resync", meter_provider=provider)
-    made = {metric: _make(meter, metric) for metric in METRICS}
+    place = otel.get_meter_provider() if provider is None else provider
+    made = _made.get(place)
+    if made is None:
+        meter = otel.get_meter("asgi_resync", meter_provider=provider)
+        made = _made[place] = {metric: _make(meter, metric) for metric in METRICS}
 
     def open_series(metric: Metric, labels: tuple[str, ...]) -> Feed:
         names = (ATTRIBUTES.get(label, f"asgi_resync.{label}") for label in metric.labels)
-        attributes = dict(zip(names, labels, strict=True))
-        instrument = made[metric]
-        if isinstance(instrument, otel.Counter):
-            return lambda value: instrument.add(value, attributes)
-        if isinstance(instrument, otel.Histogram):
-            return lambda value: instrument.record(value, attributes)
-        return lambda value: instrument.set(value, attributes)
+        return made[metric](dict(zip(names, labels, strict=True)))
 
     return OpenTelemetryListener(MetricsListener(open_series))
 
 
-def _make(meter: otel.Meter, metric: Metric) -> otel.Counter | otel.Histogram | otel._Gauge:
+class Total:
+    """The value of one series, for whoever collects it."""
+
+    __slots__ = ("attributes", "lock", "value")
+
+    def __init__(self, attributes: Attributes) -> None:
+        self.attributes = attributes
+        self.value = 0.0
+        self.lock = threading.Lock()
+
+    def add(self, value: float) -> None:
+        """Add *value*, in any thread."""
+        with self.lock:
+            self.value += value
+
+    def set(self, value: float) -> None:
+        """Be *value*."""
+        self.value = value
+
+
+def _make(meter: otel.Meter, metric: Metric) -> Open:
     name, unit = f"asgi_resync.{metric.name}", UNITS[metric.unit]
-    if metric.kind == "counter":
-        return meter.create_counter(name, unit, metric.help)
-    if metric.kind == "gauge":
-        return meter.create_gauge(name, unit, metric.help)
-    return meter.create_histogram(name, unit, metric.help, explicit_bucket_boundaries_advisory=list(BUCKETS))
+    if metric.kind == "histogram":
+        histogram = meter.create_histogram(name, unit, metric.help, explicit_bucket_boundaries_advisory=list(BUCKETS))
+        return lambda attributes: lambda value: histogram.record(value, attributes)
+
+    # Summed up here and read when somebody collects: an instrument's own `add` takes longer than five hits.
+    totals: dict[tuple[str, ...], Total] = {}
+
+    def observe(options: otel.CallbackOptions) -> Iterable[otel.Observation]:
+        return [otel.Observation(total.value, total.attributes) for total in list(totals.values())]
+
+    is_counter = metric.kind == "counter"
+    create = meter.create_observable_counter if is_counter else meter.create_observable_gauge
+    create(name, [observe], unit, metric.help)
+
+    def open_total(attributes: Attributes) -> Feed:
+        total = totals.setdefault(tuple(attributes.values()), Total(attributes))
+        return total.add if is_counter else total.set
+
+    return open_total
