@@ -102,6 +102,19 @@ def test_prometheus_shows_what_happened() -> None:
     assert (1, 0) == tuple(value("resource_up", resource=name) for name in ("database", "search"))
 
 
+def test_what_is_not_used_is_not_down() -> None:
+    """Without Redis there is no backplane, which is no reason for an alert."""
+    registry = CollectorRegistry()
+    listener = to_prometheus(registry)
+    listener(HIT)
+    before = registry.get_sample_value("asgi_resync_backplane_up")
+    for other in (listener, to_prometheus(registry)):
+        other(BackplaneLost(cause="silence"))
+
+    assert before is None
+    assert 0 == registry.get_sample_value("asgi_resync_backplane_up")
+
+
 def test_two_listeners_of_one_registry_feed_the_same_metrics() -> None:
     """Two Resync in one process, say; another namespace is apart."""
     registry = CollectorRegistry()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
+from asgi_resync.events import BackplaneCaughtUp
 from asgi_resync.settings import settings_table
 from asgi_resync.telemetry.metrics import METRICS, Metric
 from asgi_resync.telemetry.prometheus import to_prometheus
@@ -43,7 +44,7 @@ def test_the_table_of_metrics_is_the_one_made_from_them() -> None:
     """By the names that they have in a registry."""
     found = re.search(r"<!-- metrics -->\n(.*?)\n<!-- /metrics -->", README, flags=re.DOTALL)
     registry = CollectorRegistry()
-    to_prometheus(registry)
+    to_prometheus(registry)(BackplaneCaughtUp(missed=False))
     names = {family.name + ("_total" if family.type == "counter" else "") for family in registry.collect()}
 
     assert found is not None

@@ -178,6 +178,18 @@ def test_a_purge_that_was_delivered_at_once_is_no_news(caplog: pytest.LogCapture
     assert ["WARNING", "INFO"] == [record.levelname for record in caplog.records]
 
 
+def test_what_begins_and_ends_as_it_should_is_no_news(caplog: pytest.LogCaptureFixture) -> None:
+    """The first connection and the last word are not told; what comes back after a loss is."""
+    caplog.set_level(logging.INFO, NAME)
+    listener = telemetry.to_logging(NAME, clock=ManualClock())
+    listener(BackplaneCaughtUp(missed=False))
+    listener(BackplaneLost(cause="silence"))
+    listener(BackplaneCaughtUp(missed=False))
+    listener(BackplaneLost(cause="stopped"))
+
+    assert ["WARNING", "INFO"] == [record.levelname for record in caplog.records]
+
+
 def test_the_level_of_the_logger_holds(caplog: pytest.LogCaptureFixture) -> None:
     """What it is not to show counts as not said, so that lowering the level shows the next one."""
     caplog.set_level(logging.ERROR, NAME)

@@ -37,6 +37,7 @@ CHANGES = 10
 """Lines about changes of one thing before they are counted only: what changes to and fro may be told for a while."""
 
 _SUPERSEDED = "superseded"
+_STOPPED = "stopped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +63,7 @@ def line_of(event: Event) -> Line | None:
             # Where the breaker did not let it try, the line about the breaker has said so.
             text = f"Redis did not {operation} ({cause}); requests go on without it."
             return Line(level=logging.WARNING, about=("tier", cause), text=text)
-        case BackplaneLost(cause=cause):
+        case BackplaneLost(cause=cause) if cause != _STOPPED:
             text = f"Purges of other processes may be missed from now on ({cause}); what is held here counts as stale."
             return Line(level=logging.WARNING, about=("backplane",), text=text, burst=CHANGES)
         case BackplaneCaughtUp(missed=missed):

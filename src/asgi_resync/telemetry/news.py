@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..events import Event, PurgeDelivered, PurgeQueued
+from ..events import BackplaneCaughtUp, BackplaneLost, Event, PurgeDelivered, PurgeQueued
 from .lines import Line, line_of
 from .pace import Pace
 
@@ -13,16 +13,25 @@ class News:
     def __init__(self, interval: float) -> None:
         self._pace = Pace(interval)
         self._has_queued = False
+        self._is_lost = False
 
     def line(self, event: Event) -> Line | None:
         """Return the line that *event* is worth after those before it; None if it is worth none."""
-        if isinstance(event, PurgeQueued):
-            self._has_queued = True
-        elif isinstance(event, PurgeDelivered):
-            # Every purge is delivered. It is news only where one had to wait.
-            had_queued, self._has_queued = self._has_queued, False
-            if not had_queued:
-                return None
+        match event:
+            case PurgeQueued():
+                self._has_queued = True
+            case BackplaneLost():
+                self._is_lost = True
+            case PurgeDelivered():
+                # Every purge is delivered. It is news only where one had to wait.
+                had_queued, self._has_queued = self._has_queued, False
+                if not had_queued:
+                    return None
+            case BackplaneCaughtUp(missed=missed):
+                # So it begins, too. It is news only after a loss.
+                was_lost, self._is_lost = self._is_lost, False
+                if not was_lost and not missed:
+                    return None
         return line_of(event)
 
     def admit(self, line: Line, now: float) -> int | None:

@@ -24,11 +24,16 @@ def to_prometheus(registry: CollectorRegistry | None = None, *, namespace: str =
     place = REGISTRY if registry is None else registry
     known = _made.setdefault(place, {})
     if namespace not in known:
-        known[namespace] = {metric: _make(metric, place, namespace) for metric in METRICS}
+        # A gauge without labels is 0 from its beginning, so it begins when something sets it: what is not used is not
+        # down.
+        eager = (metric for metric in METRICS if metric.labels or metric.kind != "gauge")
+        known[namespace] = {metric: _make(metric, place, namespace) for metric in eager}
     metrics = known[namespace]
 
     def open_series(metric: Metric, labels: tuple[str, ...]) -> Feed:
-        family = metrics[metric]
+        family = metrics.get(metric)
+        if family is None:
+            family = metrics[metric] = _make(metric, place, namespace)
         series = family.labels(*labels) if labels else family
         if isinstance(series, Counter):
             return series.inc
