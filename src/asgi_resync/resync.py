@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import logging
+import os
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -26,7 +26,7 @@ from .cache.undelivered import Delivery
 from .cache.value_terms import terms_of
 from .client.app_redis import AppRedis
 from .errors import AlreadyWrapped, RuleError
-from .events import Listener
+from .events import ConfigApplied, ConfigRefused, Listener
 from .knowledge import Knowledge
 from .resources.degradable import Degradable, DegradedAnswers
 from .resources.graph import Graph
@@ -39,6 +39,8 @@ from .resources.probes import Probes
 from .resources.resource import Resource
 from .resources.supervisor import Supervisor
 from .settings import Settings
+from .settings.parts import HEADROOM, Parts, cache_options
+from .settings.reload import Reloader
 from .settings.upstreams import configured
 from .shared import share_breakers
 from .telemetry.several import listener_of
@@ -48,33 +50,6 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from .cache.l2.tier import SecondTier
-
-HEADROOM = 64 * 1024
-"""Bytes that a record may weigh beside its body: the memory store makes its shards large enough for that."""
-
-_log = logging.getLogger("asgi_resync")
-
-
-def cache_options(settings: Settings) -> CacheOptions:
-    """Return the part of *settings* that the cache needs."""
-    cache = settings.cache
-    return CacheOptions(
-        name=cache.name,
-        max_body=cache.max_body,
-        max_variants=cache.max_variants,
-        stale_while_revalidate=cache.stale_while_revalidate,
-        stale_if_error=cache.stale_if_error,
-        keep=cache.keep,
-        refresh_timeout=cache.refresh_timeout,
-        normalize_vary=cache.normalize_vary,
-        status_field=cache.status_header,
-        status_key=cache.status_key,
-        etag=cache.etag,
-        honours_client=cache.client_directives == "honour",
-        heuristic=cache.heuristic,
-        targets=tuple(name.lower().encode() for name in cache.targeted),
-        set_cookie=cache.set_cookie,
-    )
 
 
 class Resync:
@@ -110,10 +85,10 @@ class Resync:
         listener = listener_of(on_event)
         if isinstance(rules, (CacheRule, BreakerRule)):
             raise RuleError("rules", rules, "give a list, such as [CacheRule('/plan', ttl=10)]")
-        self.settings = settings if settings is not None else Settings()
+        first = settings if settings is not None else Settings()
         given = by_name(upstreams)
         all_rules = tuple(rules)
-        self.upstreams = Upstreams(configured(given, self.settings, on_event=listener, clock=clock))
+        self.upstreams = Upstreams(configured(given, first, on_event=listener, clock=clock))
         for rule in all_rules:
             check_rule(rule, self.upstreams)
         self.rules = tuple(rule for rule in all_rules if isinstance(rule, CacheRule))
@@ -130,7 +105,7 @@ class Resync:
             self._knowledge.add_rule(guarding)
         self._is_guarding = bool(given or self.breaker_rules)
         self._on_event = listener
-        cache = self.settings.cache
+        cache = first.cache
         self._memory = MemoryStore(
             shards=cache.num_shards,
             max_entries=cache.l1_max_entries,
@@ -139,22 +114,22 @@ class Resync:
             clock=clock,
             on_event=listener,
         )
-        options = cache_options(self.settings)
+        options = cache_options(first)
         self._tier: SecondTier | None = None
-        if self.settings.redis.url is None:
+        if first.redis.url is None:
             self.cache = Cache(self._memory, options=options, clock=clock, on_event=listener)
         else:
-            self._tier = self._second_tier(self.settings.redis.url, options, clock)
+            self._tier = self._second_tier(first, first.redis.url, options, clock)
             self.cache = self._tier.cache
         self.cache.on_built = self._knowledge.learn
-        self._app_redis = AppRedis(self.settings.redis.url, self.upstreams["redis"].breaker)
+        self._app_redis = AppRedis(first.redis.url, self.upstreams["redis"].breaker)
         self._life = Life(
             self.cache,
-            lambda: sweep_forever(self._memory, self.cache.clock, cache.sweep_interval),
+            lambda: sweep_forever(self._memory, self.cache.clock, lambda: self.settings.cache.sweep_interval),
             resources,
-            timeout=self.settings.startup_timeout,
-            wait=self.settings.startup_wait,
-            shutdown=self.settings.shutdown_timeout,
+            timeout=first.startup_timeout,
+            wait=first.startup_wait,
+            shutdown=first.shutdown_timeout,
             tier=self._tier,
             close=self._app_redis.aclose,
             on_event=listener,
@@ -163,20 +138,42 @@ class Resync:
         for resource in self._life.resources.resources:
             self._knowledge.add_resource(resource.name, resource.depends_on)
         if self._tier is not None:
-            share_breakers(self.upstreams, self.settings, self._tier.share)
+            share_breakers(self.upstreams, first, self._tier.share)
             # Where nobody starts it, as with `--lifespan off`, the first look into Redis does.
             self.cache.on_first_look = self._life.begin_late
+        coded = {name: upstream.limits for name, upstream in given.items() if upstream.limits is not None}
+        parts = Parts(
+            cache=self.cache,
+            memory=self._memory,
+            tier=self._tier,
+            upstreams=self.upstreams,
+            coded=coded,
+            life=self._life,
+        )
+        self._reloader = Reloader(first, parts, None, listener)
         self._probes = Probes(
             self._life,
             breakers=lambda: [upstream.breaker.report() for upstream in self.upstreams.values()],
             memory=self._memory.stats,
             has_l2=self._tier is not None,
             impact=lambda name: self.graph.impact(name),
-            interval=self.settings.health_interval,
+            interval=first.health_interval,
             clock=clock,
         )
         self.health_app = HealthApp(self._probes)
         """An ASGI app to mount, with `/livez`, `/readyz` and `/healthz`; RESYNC_HEALTH_PATH does it too."""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings that are in force."""
+        return self._reloader.settings
+
+    async def reload(self) -> ConfigApplied | ConfigRefused:
+        """Read environment and config file again, as `from_env` did, and have what they say in force at once.
+
+        What takes a restart is named and stays as it is. Where anything is wrong, nothing changes. Raises nothing.
+        """
+        return await self._reloader.reload()
 
     async def health(self) -> Health:
         """Return how everything is. Checks are made at most every RESYNC_HEALTH_INTERVAL, however many ask."""
@@ -187,10 +184,10 @@ class Resync:
         """How each resource stands, by name: `resync.resources["database"].state`."""
         return self._life.resources
 
-    def _second_tier(self, url: str, options: CacheOptions, clock: Clock) -> SecondTier:
+    def _second_tier(self, settings: Settings, url: str, options: CacheOptions, clock: Clock) -> SecondTier:
         from .cache.l2.tier import SecondTier  # which loads redis
 
-        cache, breaker = self.settings.cache, self.upstreams["redis"].breaker
+        cache, breaker = settings.cache, self.upstreams["redis"].breaker
 
         def on_live() -> None:
             if breaker.state in (State.OPEN, State.HALF_OPEN):
@@ -200,7 +197,7 @@ class Resync:
             url,
             self._memory,
             options=options,
-            deadline=self.settings.redis.timeout,
+            deadline=settings.redis.timeout,
             prefix=cache.key_prefix,
             near_ttl=cache.l1_ttl,
             far_ttl=cache.l2_ttl,
@@ -228,14 +225,17 @@ class Resync:
 
         Raises SettingsError with every problem in it.
         """
-        return cls(
-            Settings.from_env(environ),
+        given = dict(os.environ if environ is None else environ)
+        made = cls(
+            Settings.from_env(given),
             rules=rules,
             upstreams=upstreams,
             resources=resources,
             on_event=on_event,
             clock=clock,
         )
+        made._reloader.environ = given
+        return made
 
     def __call__(self, app: AnyASGIApp) -> ResyncApp:
         """Return *app* wrapped: cached, and with this Resync started and stopped around its lifespan.
@@ -320,7 +320,7 @@ class Resync:
         for name in upstreams:
             if name not in self.upstreams:
                 raise RuleError("upstreams", name, f"add Upstream({name!r}) to upstreams")
-        terms = terms_of(ttl, tags, upstreams, stale_while_revalidate, stale_if_error, self.cache.options)
+        terms = terms_of(ttl, tags, upstreams, stale_while_revalidate, stale_if_error)
         return self.cache.values.cached(key, terms, type, self._knowledge.add_callable)
 
     def redis(self, *, decode_responses: bool = False) -> Redis:

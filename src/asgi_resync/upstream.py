@@ -205,6 +205,11 @@ class Upstream:
         async with self.client(library="httpx") if find_spec("httpx2") is None else self.client() as own:
             await ask_health(own, self.http.health_path)
 
+    def adjust(self, limits: BreakerLimits) -> None:
+        """Have *limits* from now on; its breaker stays open, or closed, as it is."""
+        object.__setattr__(self, "limits", limits)
+        self.breaker.adjust(limits)
+
     def _guard(self, on_event: Listener | None = None, clock: Clock = time.monotonic, wall: Clock = time.time) -> None:
         breaker = Breaker(
             self.name,

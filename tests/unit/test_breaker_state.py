@@ -385,3 +385,38 @@ def test_limits_that_cannot_work_are_refused(limits: dict[str, Any]) -> None:
         BreakerLimits(**limits)
 
     assert next(iter(limits)) == refused.value.argument
+
+
+def test_new_limits_leave_the_state_and_the_row_as_they_are() -> None:
+    """One failure that was counted counts on under the new limit."""
+    subject = circuit(fail_max=3)
+    fail(subject)
+    subject.adopt(BreakerLimits(fail_max=2, failure_rate=None), 0.0)
+    before = subject.state
+    fail(subject)
+
+    assert (before, subject.state) == (State.CLOSED, State.OPEN)
+
+
+def test_an_open_breaker_probes_as_early_as_new_limits_say() -> None:
+    """Who shortens the time does not wait for the longer one to end, and who lengthens it does not end it."""
+    subject = opened()
+    subject.adopt(BreakerLimits(reset_timeout=3), 1.0)
+    assert 3.0 == subject.retry_after(1.0)
+    subject.adopt(BreakerLimits(reset_timeout=60), 1.0)
+
+    assert subject.state is State.OPEN
+    assert 3.0 == subject.retry_after(1.0)
+
+
+def test_calls_from_before_anybody_watched_for_slow_ones_are_not_slow() -> None:
+    """Nobody noted when they began."""
+    subject = circuit()
+    early = admitted(subject, 100.0)
+    subject.adopt(BreakerLimits(slow_call=1, slow_call_rate=0.5, minimum_calls=2), 100.0)
+    subject.succeed(early, 200.0, 0.0)
+
+    assert (subject.window.calls, subject.window.slow) == (1, 0)
+    late = admitted(subject, 200.0)
+    subject.succeed(late, 202.0, 0.0)
+    assert subject.state is State.OPEN

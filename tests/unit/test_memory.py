@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from itertools import pairwise
 from typing import TypedDict, Unpack
 
 import pytest
@@ -218,3 +219,49 @@ def test_forgotten_records_are_freed_at_once() -> None:
         gc.enable()
 
     assert left == []
+
+
+def test_a_smaller_memory_loses_no_more_than_it_must_and_in_steps() -> None:
+    """Nobody waits while it shrinks: each step looks at so many records, and what fits is found all the while."""
+    told: list[Event] = []
+    store = MemoryStore(
+        shards=4, max_entries=400, max_bytes=2**20, max_record=2**10, clock=lambda: NOW, on_event=told.append
+    )
+    for number in range(400):
+        store.put((*KEY, number), response((*KEY, number)))
+    store.resize(shards=2, max_entries=100, max_bytes=2**20, max_record=2**10)
+    steps = [store.stats().entries]
+    while store.settle(50):
+        steps.append(store.stats().entries)
+
+    stats = store.stats()
+    assert (stats.shards, stats.entries, stats.max_entries) == (2, 100, 100)
+    assert all(before - after <= 50 for before, after in pairwise(steps))
+    assert 300 == stats.evictions == sum(event.count for event in told if isinstance(event, Evicted))
+
+
+def test_a_resize_that_changes_nothing_moves_nothing() -> None:
+    """Settings that are read again cost nothing where they are the same."""
+    store = MemoryStore(shards=4, max_entries=400, clock=lambda: NOW)
+    store.put(KEY, response())
+    store.resize(shards=4, max_entries=400, max_bytes=64 * 2**20, max_record=4 * 2**20)
+
+    assert store.settle() is False
+
+
+def test_what_is_put_or_dropped_during_a_resize_stays_so() -> None:
+    """A record that waits to move neither comes back nor stands in for a later one."""
+    store = MemoryStore(shards=2, max_entries=100, max_bytes=2**20, max_record=2**10, clock=lambda: NOW)
+    for number in range(64):
+        store.put((*KEY, number), response((*KEY, number)))
+    store.resize(shards=3, max_entries=300, max_bytes=2**20, max_record=2**10)
+    later = response((*KEY, 1), body=b"later")
+    store.drop((*KEY, 0))
+    store.put((*KEY, 1), later)
+    store.resize(shards=1, max_entries=300, max_bytes=2**20, max_record=2**10)
+    while store.settle(7):
+        pass
+
+    assert store.near((*KEY, 0)) is None
+    assert store.near((*KEY, 1)) is later
+    assert 63 == store.stats().entries

@@ -60,8 +60,24 @@ class MemoryStoreMachine(RuleBasedStateMachine):
     def wait(self, seconds: float) -> None:
         self.now += seconds
 
+    @rule(shards=st.integers(1, 3))
+    def resize(self, shards: int) -> None:
+        before = {key: kept.record for key, kept in self.store._index.items()}
+        self.store.resize(shards=shards, max_entries=16 * shards, max_bytes=25_000 * shards, max_record=25_000)
+        assert before == {key: kept.record for key, kept in self.store._index.items()}
+
+    @rule(budget=st.integers(1, 20))
+    def settle(self, budget: int) -> None:
+        was_leaving = sum(shard.entries for places in self.store._layout.leaving for shard, _ in places)
+        is_moving = self.store.settle(budget)
+        left = sum(shard.entries for places in self.store._layout.leaving for shard, _ in places)
+        assert was_leaving - left <= budget
+        assert is_moving or not left
+
     @rule()
     def sweep_all(self) -> None:
+        while self.store.settle():
+            pass
         self.store.sweep(self.now, 10_000)
         assert all(kept.record.keep_until > self.now for kept in self.store._index.values())
 
@@ -78,7 +94,7 @@ TestMemoryStoreMachine = MemoryStoreMachine.TestCase
 def check(store: MemoryStore) -> None:
     """Assert that bounds hold, that the counts are the true ones, and that index and queues agree."""
     listed = []
-    for shard in store._shards:
+    for shard, _ in store._layout.all:
         kept = list(shard)
         assert shard.entries == len(kept) <= shard.max_entries
         assert shard.bytes == sum(one.record.size for one in kept) <= shard.max_bytes
@@ -119,6 +135,10 @@ def test_threads_that_hammer_it_leave_it_whole() -> None:
                     store.drop(record.key)
                 elif step % 25 == 1:
                     store.sweep(NOW, 20)
+                elif step % 500 == 2:
+                    store.resize(shards=1 + step % 3, max_entries=48, max_bytes=48 * SIZE, max_record=1)
+                elif step % 50 == 3:
+                    store.settle(5)
                 else:
                     store.put(record.key, record)
         except Exception as error:
@@ -129,6 +149,9 @@ def test_threads_that_hammer_it_leave_it_whole() -> None:
         thread.start()
     for thread in threads:
         thread.join()
+
+    while store.settle():
+        pass
 
     assert faults == []
     check(store)

@@ -27,7 +27,7 @@ async def test_expired_entries_leave_without_a_request() -> None:
         await store.set((number,), entry((number,), clock(), 10 if number % 2 else 1000))
     clock.advance(20)
 
-    sweep = asyncio.create_task(sweep_forever(store, clock, 0))
+    sweep = asyncio.create_task(sweep_forever(store, clock, lambda: 0))
     await turns(50)
     sweep.cancel()
     await asyncio.wait({sweep})
@@ -52,7 +52,7 @@ async def test_the_sweep_gives_way_after_each_step() -> None:
     for number in range(3 * STEP):
         await store.set((number,), entry((number,), clock(), 10))
 
-    sweep = asyncio.create_task(sweep_forever(store, clock, 0))
+    sweep = asyncio.create_task(sweep_forever(store, clock, lambda: 0))
     await turns(4)
     sweep.cancel()
 
@@ -62,7 +62,7 @@ async def test_the_sweep_gives_way_after_each_step() -> None:
 async def test_the_sweep_waits_for_its_interval_first() -> None:
     """At start-up there is nothing to sweep."""
     store = MemoryStore()
-    sweep = asyncio.create_task(sweep_forever(store, ManualClock(), 3600))
+    sweep = asyncio.create_task(sweep_forever(store, ManualClock(), lambda: 3600))
     await turns()
 
     assert not sweep.done()

@@ -12,6 +12,8 @@ from asgi_resync.events import (
     BackplaneLost,
     BreakerChanged,
     CacheHit,
+    ConfigApplied,
+    ConfigRefused,
     Event,
     InternalFailure,
     MessageIgnored,
@@ -22,6 +24,7 @@ from asgi_resync.events import (
     ResourceDown,
     ResourceUp,
     RetryBudgetSpent,
+    SettingChange,
     TierUnreachable,
     UpstreamFailed,
     WriteDropped,
@@ -40,6 +43,21 @@ def changed(after: str, cause: str = "failures", open_for: float = 0.0) -> Break
 
 
 LINES: list[tuple[Event, int, str]] = [
+    (
+        ConfigApplied(changes=(SettingChange(name="A", before="", after="1s"),)),
+        20,
+        "Settings in force: A unset -> 1s.",
+    ),
+    (
+        ConfigApplied(at_restart=(SettingChange(name="B", before="x", after=""),)),
+        30,
+        "Settings that take a restart: B x -> unset.",
+    ),
+    (
+        ConfigRefused(problems=("A='x': expected a duration", "B")),
+        40,
+        "The settings cannot be used, so the last good ones stay in force: A='x': expected a duration; B",
+    ),
     (changed("open", open_for=60.0), 30, "tws is not called for 60 s: its breaker opened (failures)."),
     (changed("closed", "successes"), 20, "tws is called again: its breaker closed (successes)."),
     (changed("half-open", "time"), 10, "tws is probed: its breaker is half-open (time)."),

@@ -229,6 +229,11 @@ class Breaker:
         """Close, and forget what was."""
         self._force(State.CLOSED)
 
+    def adjust(self, limits: BreakerLimits) -> None:
+        """Go by *limits* from now on, and stay open, or closed, as it is."""
+        with self._lock:
+            self._circuit.adopt(limits, self._clock())
+
     def hear(self, heard: Heard) -> None:
         """Act on what another process says of the same upstream: open early, leave it the probe, or probe early."""
         with self._lock:

@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -35,12 +36,13 @@ class State(StrEnum):
 class Admission:
     """That one call, or in `closed` any number of them, may go; handed back with its result.
 
-    `began` is when it was admitted, 0 where nobody watches for slow calls; `probe` numbers the probes, others have 0.
+    `began` is when it was admitted, infinite where nobody watched for slow calls; `probe` numbers the probes, others
+    have 0.
     """
 
     __slots__ = ("began", "generation", "probe")
 
-    def __init__(self, generation: int, began: float = 0.0, probe: int = 0) -> None:
+    def __init__(self, generation: int, began: float = math.inf, probe: int = 0) -> None:
         self.generation = generation
         self.began = began
         self.probe = probe
@@ -191,6 +193,17 @@ class Circuit:
         elif state is State.CLOSED:
             self._enter(state)
 
+    def adopt(self, limits: BreakerLimits, now: float) -> None:
+        """Go by *limits* from now on, and stay what it is. With another window, calls are counted anew.
+
+        One that is open stays so no longer than *limits* would have it.
+        """
+        before, self.limits = self.limits, limits
+        if limits.window != before.window:
+            self.window = Window(limits.window)
+        self._until = min(self._until, now + (limits.max_open_time or limits.reset_timeout))
+        self._stand()
+
     def hear(self, heard: Heard, now: float, spread: float) -> None:
         """Act on what another process says: open early, leave it the probe, or probe early. *spread* is random.
 
@@ -283,5 +296,8 @@ class Circuit:
         self._suspect_until = 0.0
         self._probes.clear()
         self.window.clear()
-        is_plain = state in (State.CLOSED, State.METRICS_ONLY) and self.limits.slow_call is None
+        self._stand()
+
+    def _stand(self) -> None:
+        is_plain = self.state in (State.CLOSED, State.METRICS_ONLY) and self.limits.slow_call is None
         self.standing = Admission(self.generation) if is_plain else None

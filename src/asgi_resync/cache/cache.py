@@ -229,7 +229,7 @@ class Cache:
         from .callables import value_key
         from .value_terms import terms_of
 
-        terms = terms_of(ttl, tags, upstreams, stale_while_revalidate, stale_if_error, self.options)
+        terms = terms_of(ttl, tags, upstreams, stale_while_revalidate, stale_if_error)
         found: object = await self.values.get_or_set(value_key(key), factory, terms, type)
         return found
 

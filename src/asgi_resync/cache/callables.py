@@ -27,6 +27,7 @@ from .claims import Claim
 from .entry import StoredResponse
 from .flight import MAX_ATTEMPTS, Flight, FlightKey, Flights
 from .learning import learn
+from .options import CacheOptions
 from .policy.reuse import AskApp, Fresh, ServeStale, may_serve_if_error, reuse
 from .provenance import built_from
 from .tags import MarkedStale
@@ -254,7 +255,7 @@ class Values:
             async with asyncio.timeout(cache.options.refresh_timeout if is_refresh else None):
                 value = await _called(factory)
             body, learned, now = written(value, key), built_from(notes), cache.clock()
-            entry = _entry(key, body, terms, learned, now, epoch=epoch, seen=seen, route=route)
+            entry = _entry(key, body, terms, cache.options, learned, now, epoch=epoch, seen=seen, route=route)
             reason, misfit = None, None
             if read_value(decoder, entry) is UNREADABLE:
                 reason, misfit = "other-type", Misfit(value, decoder)
@@ -368,6 +369,7 @@ def _entry(
     key: CacheKey,
     body: bytes,
     terms: ValueTerms,
+    options: CacheOptions,
     learned: tuple[str, ...],
     now: float,
     *,
@@ -375,6 +377,7 @@ def _entry(
     seen: int,
     route: str,
 ) -> StoredResponse:
+    revalidate, if_error = terms.stale_while_revalidate, terms.stale_if_error
     return StoredResponse(
         key=key,
         status=200,
@@ -384,8 +387,8 @@ def _entry(
         date=now,
         born=now,
         lifetime=float(terms.ttl),
-        stale_while_revalidate=float(terms.stale_while_revalidate),
-        stale_if_error=float(terms.stale_if_error),
+        stale_while_revalidate=float(options.stale_while_revalidate if revalidate is None else revalidate),
+        stale_if_error=float(options.stale_if_error if if_error is None else if_error),
         tags=(*terms.tags, *learned),
         learned=len(learned),
         route=route,

@@ -230,6 +230,36 @@ class Shard:
                 self._forget(kept)
         self._ghosts.trim(0)
 
+    def owns(self, key: CacheKey) -> bool:
+        """Return whether *key* is here; the index knows it also where another shard has it."""
+        kept = self._index.get(key)
+        return kept is not None and (kept.queue is self._small or kept.queue is self._main)
+
+    def take(self) -> tuple[Kept, bool] | None:
+        """Let the oldest record go, the new ones first, for another shard to adopt; tell whether it is a proven one.
+
+        Readers find it all the while.
+        """
+        queue = self._small if self._small.entries else self._main
+        kept = queue.newer
+        if not isinstance(kept, Kept):
+            return None
+        self._leave(kept)
+        self._ghosts.trim(self.entries)
+        return kept, queue is self._main
+
+    def adopt(self, kept: Kept, now: float, *, is_proven: bool) -> None:
+        """Keep what another shard let go, unless it has expired or is larger than the whole shard."""
+        if kept.record.keep_until <= now or kept.weight > self.max_bytes or self.max_entries < 1:
+            del self._index[kept.key]
+            self.expirations += kept.record.keep_until <= now
+            self.evictions += kept.record.keep_until > now
+            return
+        entries, size = self.entries, self.bytes
+        if entries >= self.max_entries or size + kept.weight > self.max_bytes:
+            self._make_room(kept.weight, now)
+        (self._main if is_proven else self._small).append(kept)
+
     def sweep(self, now: float, budget: int) -> int:
         """Look at up to *budget* records, each once at most, from where the last sweep stopped; forget the expired.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from .._asgi import Clock
 from .memory import MemoryStore
@@ -10,10 +11,17 @@ from .memory import MemoryStore
 STEP = 200
 
 
-async def sweep_forever(store: MemoryStore, clock: Clock, interval: float) -> None:
-    """Sweep *store* every *interval* seconds until cancelled, giving way to requests after every `STEP` entries."""
+async def settle_all(store: MemoryStore) -> None:
+    """Move what a resize of *store* has left to move, giving way to requests after every `STEP` entries."""
+    while store.settle(STEP):  # noqa: ASYNC110 - each turn moves some; it does not wait for others
+        await asyncio.sleep(0)
+
+
+async def sweep_forever(store: MemoryStore, clock: Clock, interval: Callable[[], float]) -> None:
+    """Sweep *store* until cancelled, with *interval* seconds between, giving way to requests every `STEP` entries."""
     while True:
-        await asyncio.sleep(interval)
+        await asyncio.sleep(interval())
+        await settle_all(store)
         left = store.stats().entries
         while left > 0:
             store.sweep(clock(), STEP)

@@ -137,6 +137,19 @@ class TieredStore:
         self._lapses.add(self._monotonic() + self._near_ttl, key, id(record))
         self._arm()
 
+    def adjust(self, near_ttl: float) -> None:
+        """Have records stay in *near* for *near_ttl* seconds, those that are there too if that is shorter."""
+        shorter = self._near_ttl - near_ttl
+        self._near_ttl = near_ttl
+        if shorter > 0 and self._timer is not None:
+            self._lapses.hasten(shorter)
+            loop, _ = self._timer
+            loop.call_soon_threadsafe(self._rearm)
+
+    def _rearm(self) -> None:
+        self._disarm()
+        self._arm()
+
     def _arm(self) -> None:
         """See to it that `lapse` is called on this loop when the first record is to leave."""
         loop = asyncio.get_running_loop()

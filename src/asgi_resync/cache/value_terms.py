@@ -6,22 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import RuleError
-from .options import CacheOptions
 from .rules import upstream_tag
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValueTerms:
-    """For how long a value is kept, and what it is purged by. Times in seconds."""
+    """For how long a value is kept, and what it is purged by. Times in seconds; None is as the cache's options say."""
 
     ttl: float
     tags: tuple[str, ...] = ()
-    stale_while_revalidate: float = 0.0
-    stale_if_error: float = 0.0
+    stale_while_revalidate: float | None = None
+    stale_if_error: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("ttl", "stale_while_revalidate", "stale_if_error"):
             seconds: object = getattr(self, name)
+            if seconds is None and name != "ttl":
+                continue
             if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds < float("inf"):
                 raise RuleError(name, seconds, "give seconds, 0 or more")
 
@@ -32,20 +33,14 @@ def terms_of(
     upstreams: Sequence[str],
     stale_while_revalidate: float | None,
     stale_if_error: float | None,
-    options: CacheOptions,
 ) -> ValueTerms:
-    """Return the terms that a caller gave; windows that are None are those of *options*.
-
-    Raises RuleError for what cannot work.
-    """
+    """Return the terms that a caller gave. Raises RuleError for what cannot work."""
     for argument, names in (("tags", tags), ("upstreams", upstreams)):
         if isinstance(names, str):
             raise RuleError(argument, names, f"give a list, such as [{names!r}]")
     return ValueTerms(
         ttl=ttl,
         tags=(*tags, *map(upstream_tag, upstreams)),
-        stale_while_revalidate=(
-            options.stale_while_revalidate if stale_while_revalidate is None else stale_while_revalidate
-        ),
-        stale_if_error=options.stale_if_error if stale_if_error is None else stale_if_error,
+        stale_while_revalidate=stale_while_revalidate,
+        stale_if_error=stale_if_error,
     )

@@ -73,6 +73,11 @@ class Life:
         self._late_by: float | None = None
         self._owned: set[asyncio.Task[None]] = set()
 
+    def bound_shutdown(self, seconds: float) -> None:
+        """Take no longer than *seconds* over a stop that begins from now on."""
+        self._shutdown = seconds
+        self.resources.bound_shutdown(seconds)
+
     async def start(self) -> None:
         """Start it on this loop. Raises ResourceFailed if something critical does not start; then nothing runs."""
         loop = running_loop()

@@ -93,6 +93,10 @@ class Supervisor(Mapping[str, Standing]):
         """Whether everything is up."""
         return all(standing.is_up for standing in self.values())
 
+    def bound_shutdown(self, seconds: float) -> None:
+        """See `Life.bound_shutdown`."""
+        self._shutdown_timeout = seconds
+
     @property
     def left(self) -> float:
         """The seconds that are left to stop in; those of a whole shutdown while nothing stops."""

@@ -13,6 +13,8 @@ from ..events import (
     BackplaneCaughtUp,
     BackplaneLost,
     BreakerChanged,
+    ConfigApplied,
+    ConfigRefused,
     Event,
     InternalFailure,
     MessageIgnored,
@@ -28,8 +30,9 @@ from ..events import (
 )
 
 LOGGED: tuple[type[Event], ...] = (
-    BackplaneCaughtUp, BackplaneLost, BreakerChanged, InternalFailure, MessageIgnored, PurgeDelivered, PurgeQueued,
-    RecordBroken, ResourceAbandoned, ResourceDown, ResourceUp, RetryBudgetSpent, TierUnreachable, WriteDropped,
+    BackplaneCaughtUp, BackplaneLost, BreakerChanged, ConfigApplied, ConfigRefused, InternalFailure, MessageIgnored,
+    PurgeDelivered, PurgeQueued, RecordBroken, ResourceAbandoned, ResourceDown, ResourceUp, RetryBudgetSpent,
+    TierUnreachable, WriteDropped,
 )  # fmt: skip
 """The kinds of events that are worth a line."""
 
@@ -99,6 +102,14 @@ def line_of(event: Event) -> Line | None:
         case ResourceAbandoned(resource=resource, phase=phase, cause=cause):
             text = f"{resource} was left behind while it was {phase}: it did not stop as it should ({cause})."
             return Line(level=logging.WARNING, about=("abandoned", resource), text=text)
+        case ConfigRefused(problems=problems):
+            text = f"The settings cannot be used, so the last good ones stay in force: {'; '.join(problems)}"
+            return Line(level=logging.ERROR, about=("config", text), text=text)
+        case ConfigApplied(changes=changes, at_restart=later):
+            now_said = f"Settings in force: {', '.join(map(str, changes))}." if changes else ""
+            later_said = f"Settings that take a restart: {', '.join(map(str, later))}." if later else ""
+            level = logging.WARNING if later else logging.INFO
+            return Line(level=level, about=("config",), text=f"{now_said} {later_said}".strip(), burst=CHANGES)
         case InternalFailure(where=where, error=error):
             kind = type(error).__name__
             text = f"asgi-resync failed at {where} and stepped aside ({kind}); the request went on."

@@ -17,6 +17,8 @@ from ..events import (
     CacheHit,
     CacheMiss,
     Collapsed,
+    ConfigApplied,
+    ConfigRefused,
     DegradedAnswer,
     Event,
     Evicted,
@@ -115,6 +117,7 @@ DEGRADED = _counter("degraded.answers", "Requests answered for want of an upstre
 RESOURCE_UP = Metric("resource.up", "gauge", "1 while the resource can be used, else 0.", ("resource",))
 RESOURCE_RETRIES = _counter("resource.retries", "Starts of a resource that failed.", "resource", "error_type")
 RESOURCE_ABANDONED = _counter("resource.abandoned", "Resources that did not stop as they should.", "resource")
+CONFIGS = _counter("config.reloads", "Changed settings that are in force, or were refused.", "result")
 FAULTS = _counter("internal.failures", "Faults of this library, which no request suffered from.", "where")
 
 METRICS: tuple[Metric, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Metric))
@@ -175,6 +178,8 @@ _SAMPLES: Mapping[type[Event], Callable[..., Iterator[Sample] | tuple[Sample, ..
     ResourceDown: lambda event: (Sample(RESOURCE_UP, (event.resource,), 0.0),),
     ResourceRetryScheduled: lambda event: (Sample(RESOURCE_RETRIES, (event.resource, event.cause)),),
     ResourceAbandoned: lambda event: (Sample(RESOURCE_ABANDONED, (event.resource,)),),
+    ConfigApplied: lambda event: (Sample(CONFIGS, ("applied",)),),
+    ConfigRefused: lambda event: (Sample(CONFIGS, ("refused",)),),
     InternalFailure: lambda event: (Sample(FAULTS, (event.where,)),),
 }
 

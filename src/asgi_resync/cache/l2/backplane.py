@@ -122,6 +122,10 @@ class Backplane:
 
     # What the cache calls
 
+    def forget(self, seconds: float) -> None:
+        """Have the lifetime cap of memory be *seconds* from now on."""
+        self._journal.forget(seconds)
+
     def rename(self, node: str) -> None:
         """Be known as *node* from now on: after a fork, before `run`. What ran in the parent does not run here."""
         self.node = node

@@ -118,7 +118,7 @@ class Journal:
         self._channel = channel
         self.node = node
         self._lease = round(lease * 1e6)
-        self._forget = round(forget * 1e6)
+        self.forget(forget)
         self._horizon = round(max(horizon, REACH) * 1e6)
         self._lease_end = 0
         self._rng = rng
@@ -126,6 +126,10 @@ class Journal:
         self._peers: frozenset[str] = frozenset()
         # Those that a journal which was lost knew, and until when they may answer from memory.
         self._lost: dict[str, float] = {}
+
+    def forget(self, seconds: float) -> None:
+        """Count with *seconds* for which a process that is not heard of may answer from its memory."""
+        self._forget = round(seconds * 1e6)
 
     async def look(self, seen: int) -> Changes:
         """Renew the lease, and return what changed after *seen*. Raises Unreachable."""

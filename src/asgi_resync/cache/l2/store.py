@@ -115,6 +115,10 @@ class RedisStore:
     def near(self, key: CacheKey) -> None:
         """Return None: nothing is held in this process."""
 
+    def adjust(self, *, ttl: float, jitter: float, max_body: int) -> None:
+        """Have these from now on; what is in Redis stays as it was written."""
+        self._ttl, self._jitter, self._max_body = ttl, jitter, max_body
+
     async def get(self, key: CacheKey) -> Record | None:
         """Return what is kept under *key*; None also if Redis does not say, or what it says cannot be used."""
         try:

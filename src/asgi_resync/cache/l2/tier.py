@@ -117,6 +117,17 @@ class SecondTier:
         """Where it was started and not stopped; `_task` runs on one of them."""
         _tiers.add(self)
 
+    def adjust(
+        self, *, deadline: float, near_ttl: float, far_ttl: float, jitter: float, max_body: int, lease: float
+    ) -> None:
+        """Have these from now on, in this process; other processes are told nothing."""
+        self._deadline = deadline
+        self._link.adjust(deadline)
+        self.plane.forget(near_ttl)
+        self._store.adjust(near_ttl)
+        self._far.adjust(ttl=far_ttl, jitter=jitter, max_body=max_body)
+        self._leases.longest = lease
+
     # What the backplane tells this process
 
     def drop_near(self, keys: Iterable[CacheKey]) -> None:

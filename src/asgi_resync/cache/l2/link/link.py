@@ -71,6 +71,12 @@ class RedisLink:
         self._keepalive = keepalive
         self._sessions: dict[asyncio.AbstractEventLoop, Session] = {}
 
+    def adjust(self, deadline: float) -> None:
+        """Have later calls end within *deadline* seconds."""
+        self._deadline = deadline
+        for session in list(self._sessions.values()):
+            session.adjust(deadline)
+
     async def get(self, name: str) -> bytes | None:
         """Return the value of *name*."""
         loop = asyncio.get_running_loop()

@@ -51,7 +51,7 @@ class Node:
         self._router = router
         self._open_wire = open_wire
         self._most = most
-        self._deadline = deadline
+        self.deadline = deadline
         self._lanes: list[Lane] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._turn: Turn | None = None
@@ -65,7 +65,7 @@ class Node:
             permit = guard.admit()
             if permit is None:
                 raise Unreachable("open")
-            self._turn = turn = Turn(self._loop, permit, self._deadline)
+            self._turn = turn = Turn(self._loop, permit, self.deadline)
             self._lane = self._free_lane()
             if not self._lane.is_idle:
                 # Else who comes later would get what is left of this deadline.

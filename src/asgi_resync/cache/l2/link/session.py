@@ -50,6 +50,12 @@ class Session:
         self._refresh: asyncio.Task[None] | None = None
         self.is_closed = False
 
+    def adjust(self, deadline: float) -> None:
+        """See `RedisLink.adjust`."""
+        self._deadline = deadline
+        for node in list(self._nodes.values()):
+            node.deadline = deadline
+
     def get(self, name: str) -> asyncio.Future[object]:
         """Send a GET. Raises Unreachable if the guard is open."""
         slots = self._slots

@@ -1,0 +1,95 @@
+"""The running parts that settings reach, and how they get new ones, at once. It reads no environment and no file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from ..breaker.limits import BreakerLimits
+from ..cache.cache import Cache
+from ..cache.memory import MemoryStore
+from ..cache.options import CacheOptions
+from ..upstream import Upstreams
+from .model import Settings
+from .upstreams import breaker_limits
+
+if TYPE_CHECKING:
+    from ..cache.l2.tier import SecondTier
+
+HEADROOM = 64 * 1024
+"""Bytes that a record may weigh beside its body: the memory store makes its shards large enough for that."""
+
+
+class Living(Protocol):
+    """What has a shutdown that is bounded."""
+
+    def bound_shutdown(self, seconds: float) -> None:
+        """Take no longer than *seconds* over a stop that begins from now on."""
+
+
+def cache_options(settings: Settings) -> CacheOptions:
+    """Return the part of *settings* that the cache needs."""
+    cache = settings.cache
+    return CacheOptions(
+        name=cache.name,
+        max_body=cache.max_body,
+        max_variants=cache.max_variants,
+        stale_while_revalidate=cache.stale_while_revalidate,
+        stale_if_error=cache.stale_if_error,
+        keep=cache.keep,
+        refresh_timeout=cache.refresh_timeout,
+        normalize_vary=cache.normalize_vary,
+        status_field=cache.status_header,
+        status_key=cache.status_key,
+        etag=cache.etag,
+        honours_client=cache.client_directives == "honour",
+        heuristic=cache.heuristic,
+        targets=tuple(name.lower().encode() for name in cache.targeted),
+        set_cookie=cache.set_cookie,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What runs. `coded` are the limits that the code gave upstreams, which settings override field by field."""
+
+    cache: Cache
+    memory: MemoryStore
+    tier: SecondTier | None
+    upstreams: Upstreams
+    coded: Mapping[str, BreakerLimits]
+    life: Living
+
+    def adapting(self, settings: Settings) -> Callable[[], None]:
+        """Return what gives all of them *settings*. Raises RuleError where they do not fit what the code says.
+
+        What is returned neither waits nor raises, so that no request sees one half of it.
+        """
+        options, cache = cache_options(settings), settings.cache
+        limits = {name: breaker_limits(settings.upstream(name), self.coded.get(name)) for name in self.upstreams}
+
+        def adapt() -> None:
+            self.cache.options = options
+            self.memory.resize(
+                shards=cache.num_shards,
+                max_entries=cache.l1_max_entries,
+                max_bytes=cache.l1_max_bytes,
+                max_record=cache.max_body + HEADROOM,
+            )
+            if self.tier is not None:
+                self.tier.adjust(
+                    deadline=settings.redis.timeout,
+                    near_ttl=cache.l1_ttl,
+                    far_ttl=cache.l2_ttl,
+                    jitter=cache.ttl_jitter,
+                    max_body=cache.max_body,
+                    lease=cache.lease,
+                )
+            for name, wanted in limits.items():
+                upstream = self.upstreams[name]
+                if upstream.breaker.limits != wanted:
+                    upstream.adjust(wanted)
+            self.life.bound_shutdown(settings.shutdown_timeout)
+
+        return adapt

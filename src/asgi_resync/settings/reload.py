@@ -1,0 +1,97 @@
+"""Reads the settings again and puts them in force while the app serves. It watches nothing: others say when."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping
+from itertools import count
+
+from ..cache.sweep import settle_all
+from ..errors import RuleError, SettingsError
+from ..events import ConfigApplied, ConfigRefused, Event, SettingChange
+from .environment import Resolution
+from .live import Plan, plan
+from .load import load
+from .model import Settings
+from .parts import Parts
+
+
+class Reloader:
+    """Keeps *parts* by what *environ* and its config file say. *environ* is None where only code gave *settings*.
+
+    `settings` are those in force. *tell* is called with each event. It may be used on several loops.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        parts: Parts,
+        environ: Mapping[str, str] | None,
+        tell: Callable[[Event], None] | None,
+        load: Callable[[Mapping[str, str]], Resolution] = load,
+    ) -> None:
+        self.settings = settings
+        self.environ = environ
+        self._parts = parts
+        self._tell = tell
+        self._load = load
+        self._lock = threading.Lock()
+        self._turns = count(1)
+        self._last = 0
+        self._at_restart: tuple[SettingChange, ...] = ()
+        self._outcome: ConfigApplied | ConfigRefused = ConfigApplied()
+
+    async def reload(self) -> ConfigApplied | ConfigRefused:
+        """Read everything again, and put it in force whole, or not at all. Raises nothing that is wrong with it.
+
+        Records of a memory that is smaller now leave in steps before it returns. Where several are under way, what was
+        read last counts.
+        """
+        turn = next(self._turns)
+        read = await asyncio.to_thread(self._read)
+        with self._lock:
+            if turn < self._last:
+                return self._outcome
+            self._last = turn
+            outcome = self._outcome = self._take(read)
+        await settle_all(self._parts.memory)
+        return outcome
+
+    def _read(self) -> Settings | ConfigRefused:
+        if self.environ is None:
+            remedy = "these settings were given in code; make the Resync by Resync.from_env() to have them read again"
+            return ConfigRefused(problems=(remedy,))
+        try:
+            return self._load(self.environ).settings
+        except SettingsError as error:
+            return ConfigRefused(problems=tuple(map(str, error.problems)))
+
+    def _take(self, read: Settings | ConfigRefused) -> ConfigApplied | ConfigRefused:
+        if isinstance(read, ConfigRefused):
+            return self._refused(read)
+        parts = self._parts
+        wanted = plan(self.settings, read, parts.upstreams, parts.coded)
+        try:
+            adapt = parts.adapting(wanted.settings)
+        except RuleError as error:
+            return self._refused(ConfigRefused(problems=(str(error),)))
+        adapt()
+        self.settings = wanted.settings
+        return self._applied(wanted)
+
+    def _applied(self, wanted: Plan) -> ConfigApplied:
+        applied = ConfigApplied(changes=wanted.live, at_restart=wanted.at_restart)
+        is_news = bool(wanted.live) or wanted.at_restart != self._at_restart
+        self._at_restart = wanted.at_restart
+        if is_news:
+            self._emit(applied)
+        return applied
+
+    def _refused(self, refused: ConfigRefused) -> ConfigRefused:
+        self._emit(refused)
+        return refused
+
+    def _emit(self, event: Event) -> None:
+        if self._tell is not None:
+            self._tell(event)

@@ -1,0 +1,243 @@
+"""Settings read again while the app serves: in force whole and at once, or not at all; and told by name."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from asgi_resync import BreakerLimits, CacheRule, Resync, Settings, Upstream, events
+from asgi_resync.breaker.state import State
+from asgi_resync.settings import load
+from asgi_resync.settings.environment import Resolution
+from asgi_resync.settings.live import plan
+from asgi_resync.settings.reload import Reloader
+from asgi_resync.testing import ManualClock, ScriptedApp, request
+
+REDIS = "redis://127.0.0.1:1/0"
+
+
+class Configured:
+    """A Resync made from a config file that a test writes."""
+
+    def __init__(self, folder: Path, text: str = "", **more: Any) -> None:
+        self.path = folder / "resync.toml"
+        self.told: list[events.Event] = []
+        environ = {"RESYNC_CONFIG_FILE": str(self.path), **more.pop("environ", {})}
+        self.path.write_text(text)
+        self.resync = Resync.from_env(environ, on_event=self.told.append, **more)
+
+    async def reload(self, text: str) -> events.ConfigApplied | events.ConfigRefused:
+        self.path.write_text(text)
+        return await self.resync.reload()
+
+    @property
+    def outcomes(self) -> list[events.Event]:
+        return [event for event in self.told if isinstance(event, (events.ConfigApplied, events.ConfigRefused))]
+
+
+async def test_what_changed_is_in_force_and_told(tmp_path: Path) -> None:
+    """Each setting by name, as it was and as it is."""
+    subject = Configured(tmp_path, "[cache]\nstale_if_error = 5")
+    applied = await subject.reload("[cache]\nstale_if_error = '1m'\netag = false")
+
+    assert subject.resync.settings.cache.stale_if_error == 60.0
+    assert (subject.resync.cache.options.stale_if_error, subject.resync.cache.options.etag) == (60.0, False)
+    assert subject.outcomes == [applied]
+    assert isinstance(applied, events.ConfigApplied)
+    assert [str(change) for change in applied.changes] == [
+        "RESYNC_CACHE_STALE_IF_ERROR 5s -> 60s",
+        "RESYNC_CACHE_ETAG true -> false",
+    ]
+    assert applied.at_restart == ()
+
+
+async def test_what_is_gone_from_the_file_is_as_by_default_again(tmp_path: Path) -> None:
+    """The file is the whole truth, not a series of orders."""
+    subject = Configured(tmp_path, "[cache]\nkeep = 5\n[upstream.tws]\nfail_max = 9")
+    await subject.reload("")
+
+    assert subject.resync.cache.options.keep == 60.0
+    assert subject.resync.upstreams["tws"].breaker.limits.fail_max == 5
+
+
+async def test_the_environment_still_wins(tmp_path: Path) -> None:
+    """What an operator set there is not the file's to change."""
+    subject = Configured(tmp_path, environ={"RESYNC_CACHE_KEEP": "7"})
+    applied = await subject.reload("[cache]\nkeep = 8")
+
+    assert applied == events.ConfigApplied()
+    assert subject.resync.cache.options.keep == 7.0
+    assert subject.outcomes == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[cache",
+        "[cache]\nkeep = 9\nl1_ttl = 'soon'",
+        "[cache]\nkeep = 9\nkep = 9",
+        "[cache]\nkeep = 9\nnum_shards = 900\nl1_max_entries = 100",
+        "[cache]\nkeep = 9\n[upstream.tws]\nfail_max = 0",
+        "[cache]\nkeep = 9\n[upstream.coded]\nreset_timeout = 60\nmax_open_time = 7",
+    ],
+)
+async def test_a_bad_file_changes_nothing_and_is_told(tmp_path: Path, text: str) -> None:
+    """Not even what is right in it."""
+    subject = Configured(tmp_path, "[cache]\nkeep = 5", upstreams=[Upstream("coded", limits=BreakerLimits())])
+    before = subject.resync.settings
+    refused = await subject.reload(text)
+
+    assert isinstance(refused, events.ConfigRefused)
+    assert subject.outcomes == [refused]
+    assert str(subject.path) in refused.problems[0] or "upstream" in text
+    assert subject.resync.settings is before
+    assert subject.resync.cache.options.keep == 5.0
+
+
+async def test_a_file_that_is_gone_changes_nothing(tmp_path: Path) -> None:
+    """It comes back, as in the middle of a roll-out; defaults are no answer to that."""
+    subject = Configured(tmp_path, "[cache]\nkeep = 5")
+    subject.path.unlink()
+    refused = await subject.resync.reload()
+
+    assert isinstance(refused, events.ConfigRefused)
+    assert "there is no such file" in refused.problems[0]
+    assert subject.resync.cache.options.keep == 5.0
+
+
+async def test_what_takes_a_restart_is_named_and_not_half_applied(tmp_path: Path) -> None:
+    """What can change does; the rest keeps its value, is told once, and shows no secret."""
+    subject = Configured(tmp_path)
+    text = (
+        "startup_timeout = 1\nshutdown_timeout = 2\n[cache]\nkeep = 5\nkey_prefix = 'new:'\n"
+        "signing_key = ['hunter2-hunter2-hunter2']\n[upstream.fresh]\nfail_max = 3\n"
+        "[upstream.tws]\nurl = 'http://user:hunter2@tws'\nfail_max = 2\n"
+    )
+    applied = await subject.reload(text)
+    settings = subject.resync.settings
+
+    assert isinstance(applied, events.ConfigApplied)
+    assert {change.name for change in applied.changes} == {
+        "RESYNC_SHUTDOWN_TIMEOUT",
+        "RESYNC_CACHE_KEEP",
+        "RESYNC_UPSTREAM_TWS_FAIL_MAX",
+    }
+    assert {change.name for change in applied.at_restart} == {
+        "RESYNC_STARTUP_TIMEOUT",
+        "RESYNC_CACHE_KEY_PREFIX",
+        "RESYNC_CACHE_SIGNING_KEY",
+        "RESYNC_UPSTREAM_FRESH_FAIL_MAX",
+        "RESYNC_UPSTREAM_TWS_URL",
+    }
+    assert "hunter2" not in str(applied)
+    assert (settings.startup_timeout, settings.shutdown_timeout) == (30.0, 2.0)
+    assert (settings.cache.keep, settings.cache.key_prefix, settings.cache.signing_key) == (5.0, "resync:", ())
+    assert "fresh" not in settings.upstreams
+    assert settings.upstream("tws").url is None
+    assert await subject.reload(text) == events.ConfigApplied(at_restart=applied.at_restart)
+    assert len(subject.outcomes) == 1
+
+
+async def test_the_second_tier_gets_its_new_figures(tmp_path: Path) -> None:
+    """Times, jitter, the body cap and the lease, without a new connection."""
+    subject = Configured(tmp_path, environ={"RESYNC_REDIS_URL": REDIS})
+    await subject.reload(
+        "redis_timeout = 0.02\n[cache]\nl1_ttl = 7\nl2_ttl = 70\nttl_jitter = 0.3\nlease = 9\nmax_body = 1000"
+    )
+    tier: Any = subject.resync._tier
+
+    assert (tier._deadline, tier._link._deadline, tier._store._near_ttl) == (0.02, 0.02, 7.0)
+    assert (tier._far._ttl, tier._far._jitter, tier._far._max_body, tier._leases.longest) == (70.0, 0.3, 1000, 9.0)
+    assert tier.plane._journal._forget == 7_000_000
+
+
+async def test_a_breaker_keeps_its_state_under_new_limits(tmp_path: Path) -> None:
+    """What the code says holds where the file says nothing, before and after."""
+    coded = Upstream("db", limits=BreakerLimits(fail_max=7, window=9))
+    subject = Configured(tmp_path, upstreams=[coded])
+    breaker = subject.resync.upstreams["db"].breaker
+    breaker.force_open()
+    applied = await subject.reload("[upstream.db]\nfail_max = 5")
+
+    assert isinstance(applied, events.ConfigApplied)
+    assert ["RESYNC_UPSTREAM_DB_FAIL_MAX unset -> 5"] == [str(change) for change in applied.changes]
+    assert (breaker.limits.fail_max, breaker.limits.window, breaker.state) == (5, 9.0, State.FORCED_OPEN)
+    await subject.reload("")
+    assert breaker.limits.fail_max == 7
+
+
+async def test_memory_shrinks_and_what_stays_is_served(tmp_path: Path) -> None:
+    """Sizes and shards change under a running app, and no request fails or calls the app for what is kept."""
+    subject = Configured(tmp_path, rules=[CacheRule("/{rest:path}", ttl=60)], clock=ManualClock())
+    scripted = ScriptedApp()
+    app = subject.resync(scripted)
+    for number in range(100):
+        await request(app, "GET", f"/{number}")
+    await subject.reload("[cache]\nnum_shards = 2\nl1_max_entries = 40\nmax_body = 1000")
+    stats = subject.resync._memory.stats()
+
+    assert (stats.shards, stats.entries) == (2, 40)
+    called = len(scripted.requests)
+    kept = [await request(app, "GET", str(key[3])) for key in list(subject.resync._memory._index)]
+    assert {200} == {response.status for response in kept}
+    assert called == len(scripted.requests)
+
+
+async def test_functions_get_new_stale_windows(tmp_path: Path) -> None:
+    """Where they were decorated before, too."""
+    subject = Configured(tmp_path)
+
+    @subject.resync.cached("one", ttl=10)
+    async def one() -> int:
+        return 1
+
+    await subject.reload("[cache]\nstale_if_error = 77")
+    await one()
+    windows = [getattr(kept.record, "stale_if_error", None) for kept in subject.resync._memory._index.values()]
+
+    assert windows == [77.0]
+
+
+async def test_settings_from_code_cannot_be_read_again() -> None:
+    """It says what to do instead of taking up the environment of the process."""
+    outcome = await Resync(Settings()).reload()
+
+    assert isinstance(outcome, events.ConfigRefused)
+    assert "Resync.from_env()" in outcome.problems[0]
+
+
+async def test_of_two_reloads_at_once_the_later_one_counts() -> None:
+    """The one that read first, and is done last, takes nothing back."""
+    first, begun, second = Resync.from_env({}), threading.Event(), threading.Event()
+    parts = first._reloader._parts
+    calls: list[int] = []
+
+    def slow_first(environ: object) -> Resolution:
+        calls.append(1)
+        begun.set()
+        if len(calls) == 1:
+            second.wait(10)
+            return load({"RESYNC_CACHE_KEEP": "1"})
+        return load({"RESYNC_CACHE_KEEP": "2"})
+
+    told: list[events.Event] = []
+    reloader = Reloader(first.settings, parts, {}, told.append, load=slow_first)
+    early = asyncio.create_task(reloader.reload())
+    await asyncio.to_thread(begun.wait, 10)
+    late = await reloader.reload()
+    second.set()
+
+    assert await early == late
+    assert reloader.settings.cache.keep == 2.0
+    assert len(told) == 1
+
+
+def test_the_plan_of_equal_settings_is_empty() -> None:
+    """Nothing is done for nothing."""
+    made = plan(Settings(), Settings(), ["redis", "tws"])
+
+    assert (made.settings, made.live, made.at_restart) == (Settings(), (), ())
