@@ -219,8 +219,9 @@ class BreakerChanged(UpstreamEvent):
     """A breaker went from one state to another.
 
     `before` and `after` are `closed`, `open`, `half-open`, `forced-open`, `forced-closed` or `metrics-only`; `cause`
-    is `failures`, `failure-rate`, `slow-calls`, `probe`, `time`, `successes`, `operator` or `heard` (from another
-    process); `open_for` is how many seconds nobody is admitted, 0 where somebody is.
+    is `failures`, `failure-rate`, `slow-calls`, `probe`, `time`, `successes`, `operator`, `connected` (Redis is
+    there again) or `heard` (from another process); `open_for` is how many seconds nobody is admitted, 0 where
+    somebody is.
     """
 
     before: str

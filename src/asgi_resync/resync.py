@@ -191,7 +191,7 @@ class Resync:
 
         def on_live() -> None:
             if breaker.state in (State.OPEN, State.HALF_OPEN):
-                breaker.reset()
+                breaker.reset(cause="connected")
 
         return SecondTier(
             url,

@@ -108,6 +108,7 @@ LINES: list[tuple[Event, int, str]] = [
         30,
         "search is down (OSError): the app goes on without, and it is tried again for ever.",
     ),
+    (ResourceUp(resource="database", attempts=1, seconds=0.1), 20, "database is up again."),
     (ResourceUp(resource="database", attempts=3, seconds=0.1), 20, "database is up after 3 attempts."),
     (
         ResourceAbandoned(resource="database", phase="stopping", cause="TimeoutError"),
@@ -143,7 +144,6 @@ def test_every_kind_that_is_wanted_has_its_line() -> None:
     [
         CacheHit(key=KEY, tier="l1", age=1.0),
         UpstreamFailed(upstream="tws", cause="503", row=1),
-        ResourceUp(resource="database", attempts=1, seconds=0.1),
         TierUnreachable(operation="get", cause="open"),
         WriteDropped(key=KEY, reason="superseded"),
     ],
@@ -204,8 +204,11 @@ def test_what_begins_and_ends_as_it_should_is_no_news(caplog: pytest.LogCaptureF
     listener(BackplaneLost(cause="silence"))
     listener(BackplaneCaughtUp(missed=False))
     listener(BackplaneLost(cause="stopped"))
+    listener(ResourceUp(resource="database", attempts=1, seconds=0.1))
+    listener(ResourceDown(resource="database", cause="OSError", critical=False))
+    listener(ResourceUp(resource="database", attempts=1, seconds=0.1))
 
-    assert ["WARNING", "INFO"] == [record.levelname for record in caplog.records]
+    assert ["WARNING", "INFO"] * 2 == [record.levelname for record in caplog.records]
 
 
 def test_the_level_of_the_logger_holds(caplog: pytest.LogCaptureFixture) -> None:

@@ -225,9 +225,9 @@ class Breaker:
         """Admit everybody, and count, until `reset`."""
         self._force(State.METRICS_ONLY)
 
-    def reset(self) -> None:
-        """Close, and forget what was."""
-        self._force(State.CLOSED)
+    def reset(self, *, cause: str = "operator") -> None:
+        """Close, and forget what was; *cause* is what BreakerChanged says of it."""
+        self._force(State.CLOSED, cause)
 
     def adjust(self, limits: BreakerLimits) -> None:
         """Go by *limits* from now on, and stay open, or closed, as it is."""
@@ -325,9 +325,9 @@ class Breaker:
             _log.exception("The predicate of the breaker of %s raised; the call counts as failed.", self.name)
             return True
 
-    def _force(self, state: State) -> None:
+    def _force(self, state: State, cause: str = "operator") -> None:
         with self._lock:
-            self._circuit.force(state, self._clock())
+            self._circuit.force(state, self._clock(), cause)
             events = self._changes()
         self._emit(events)
 

@@ -52,7 +52,8 @@ class Admission:
 class Change:
     """A change of state. `open_for` is how long nobody is admitted, in seconds; 0 where somebody is.
 
-    `cause` is `failures`, `failure-rate`, `slow-calls`, `probe`, `time`, `successes`, `operator` or `heard`.
+    `cause` is `failures`, `failure-rate`, `slow-calls`, `probe`, `time`, `successes`, `operator`, `connected` or
+    `heard`.
     """
 
     before: State
@@ -182,14 +183,14 @@ class Circuit:
         if admission.generation == self.generation:
             self._probes.pop(admission.probe, None)
 
-    def force(self, state: State, now: float) -> None:
+    def force(self, state: State, now: float, cause: str = "operator") -> None:
         """Enter *state* by hand: one of the three forced ones until told otherwise, or closed as if new."""
         if state is State.CLOSED:
             self._openings = 0
         if state not in _ADMITTING:
             self._opened = now
         if state is not self.state:
-            self._change(state, "operator")
+            self._change(state, cause)
         elif state is State.CLOSED:
             self._enter(state)
 

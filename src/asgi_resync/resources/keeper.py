@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
@@ -26,8 +25,6 @@ from .bell import Bell
 from .faults import MISTAKES, CheckFailed, RunEnded
 from .resource import Act, Resource
 from .standing import Standing, State
-
-_log = logging.getLogger("asgi_resync")
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -253,8 +250,6 @@ class Keeper:
             return
         self._change("up")
         self.standing = replace(self.standing, attempts=0)
-        if was.cause is not None:
-            _log.info("Resource %s is up.", self.resource.name)
         self._tell(ResourceUp(resource=self.resource.name, attempts=attempts, seconds=seconds))
 
     def _down(self, why: Exception | str) -> None:
@@ -264,7 +259,6 @@ class Keeper:
         self.standing = replace(was, cause=cause)
         self._change("down")
         if was.state != "down":
-            _log.warning("Resource %s is down: %s. It is tried again for ever.", self.resource.name, cause)
             self._tell(ResourceDown(resource=self.resource.name, cause=cause, critical=self._critical))
 
     def _will_retry(self, state: RetryCallState) -> None:
@@ -286,7 +280,6 @@ class Keeper:
         phase = self.standing.state
         if self._stop_times is not None:
             self._change("abandoned")
-        _log.warning("Resource %s was abandoned while it was %s: %s.", self.resource.name, phase, cause)
         self._tell(ResourceAbandoned(resource=self.resource.name, phase=phase, cause=cause))
 
 

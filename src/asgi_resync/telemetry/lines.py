@@ -96,8 +96,8 @@ def line_of(event: Event) -> Line | None:
             rest = "the app is not ready until it is back" if critical else "the app goes on without"
             text = f"{resource} is down ({cause}): {rest}, and it is tried again for ever."
             return Line(level=logging.WARNING, about=("resource", resource), text=text, burst=CHANGES)
-        case ResourceUp(resource=resource, attempts=attempts) if attempts > 1:
-            text = f"{resource} is up after {attempts} attempts."
+        case ResourceUp(resource=resource, attempts=attempts):
+            text = f"{resource} is up after {attempts} attempts." if attempts > 1 else f"{resource} is up again."
             return Line(level=logging.INFO, about=("resource", resource), text=text, burst=CHANGES)
         case ResourceAbandoned(resource=resource, phase=phase, cause=cause):
             text = f"{resource} was left behind while it was {phase}: it did not stop as it should ({cause})."

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from ..events import BackplaneCaughtUp, BackplaneLost, Event, PurgeDelivered, PurgeQueued
+from ..events import (
+    BackplaneCaughtUp,
+    BackplaneLost,
+    Event,
+    PurgeDelivered,
+    PurgeQueued,
+    ResourceDown,
+    ResourceUp,
+)
 from .lines import Line, line_of
 from .pace import Pace
 
@@ -14,6 +22,7 @@ class News:
         self._pace = Pace(interval)
         self._has_queued = False
         self._is_lost = False
+        self._down: set[str] = set()
 
     def line(self, event: Event) -> Line | None:
         """Return the line that *event* is worth after those before it; None if it is worth none."""
@@ -22,6 +31,13 @@ class News:
                 self._has_queued = True
             case BackplaneLost():
                 self._is_lost = True
+            case ResourceDown(resource=resource):
+                self._down.add(resource)
+            case ResourceUp(resource=resource):
+                # All of them come up once. It is news only of one that was down.
+                if resource not in self._down:
+                    return None
+                self._down.discard(resource)
             case PurgeDelivered():
                 # Every purge is delivered. It is news only where one had to wait.
                 had_queued, self._has_queued = self._has_queued, False

@@ -85,6 +85,7 @@ class Backplane:
         """What else runs while it is live, and does not end by itself."""
         self.is_live = False
         """Whether every purge is heard."""
+        self._is_lost_told = False
         self._link = link
         self._ledger = ledger
         self._near = near
@@ -295,7 +296,7 @@ class Backplane:
 
     def _rise(self) -> None:
         self._ledger.trust(missed=self._missed)
-        self.is_live = True
+        self.is_live, self._is_lost_told = True, False
         missed, self._missed = self._missed, False
         self._tell(BackplaneCaughtUp(missed=missed))
 
@@ -303,7 +304,9 @@ class Backplane:
         was_live, self.is_live = self.is_live, False
         self._ledger.distrust(self._clock())
         self._confirmations.give_up()
-        if was_live:
+        if was_live or (not self._is_lost_told and cause != "stopped"):
+            # Also at the first failure of a process that never was connected, and not at those after it.
+            self._is_lost_told = True
             self._tell(BackplaneLost(cause=cause))
 
     # Catching up
