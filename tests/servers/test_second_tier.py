@@ -16,7 +16,6 @@ from tests.servers.proxy import Proxy
 from tests.servers.server import Server
 
 from asgi_resync import CacheRule, Resync, SettingsError
-from asgi_resync.breaker.state import State
 from asgi_resync.cache.l2.tier import SecondTier
 from asgi_resync.events import BackplaneCaughtUp, BackplaneLost, BreakerChanged, Event
 from asgi_resync.resync import ResyncApp
@@ -174,15 +173,14 @@ async def test_a_purge_without_redis_is_delivered_when_it_is_back(own_server: Se
 async def test_a_redis_that_is_not_there_from_the_start_is_told_once(own_server: Server) -> None:
     """However often it is tried; and when it comes, its breaker closes for that, and not by an operator's word."""
     own_server.kill()
-    resync = Resync.from_env(
-        {"RESYNC_REDIS_URL": own_server.url}, rules=RULES, on_event=(events := list[Event]()).append
-    )
+    events: list[Event] = []
+    resync = Resync.from_env({"RESYNC_REDIS_URL": own_server.url}, on_event=events.append)
     node = Node(resync, resync(ScriptedApp()), events)
     await resync.start()
     try:
         await node.until(BackplaneLost)
-        while resync.upstreams["redis"].breaker.state is not State.OPEN:
-            await node.get("/else")
+        while (permit := resync.upstreams["redis"].breaker.ask()) is not None:
+            permit.failed(OSError())
         own_server.start()
         await node.until(BackplaneCaughtUp)
     finally:
