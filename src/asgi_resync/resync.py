@@ -40,7 +40,7 @@ from .resources.resource import Resource
 from .resources.supervisor import Supervisor
 from .settings import Settings
 from .settings.parts import HEADROOM, Parts, cache_options
-from .settings.reload import Reloader
+from .settings.reload import Reloader, config_resource
 from .settings.upstreams import configured
 from .shared import share_breakers
 from .telemetry.several import listener_of
@@ -131,6 +131,7 @@ class Resync:
             wait=first.startup_wait,
             shutdown=first.shutdown_timeout,
             tier=self._tier,
+            config=config_resource(first, self.reload, self.cache.failed),
             close=self._app_redis.aclose,
             on_event=listener,
             clock=clock,

@@ -29,7 +29,7 @@ class Tier(Protocol):
 
 
 class Life:
-    """What runs beside the requests of *cache*: *sweep*, the background calls of the app, *tier* and *resources*.
+    """What runs beside the requests of *cache*: *sweep*, background calls of the app, *tier*, *config* and *resources*.
 
     *timeout* bounds the start of those that are critical, *wait* how long it takes for the others, *shutdown* the
     whole stop; all in seconds. Starts count, by loop. The resources live in the first loop that starts them; *tier*,
@@ -46,14 +46,17 @@ class Life:
         wait: float,
         shutdown: float,
         tier: Tier | None = None,
+        config: Resource | None = None,
         close: Callable[[], Awaitable[None]] | None = None,
         on_event: Listener | None = None,
         clock: Clock = time.time,
     ) -> None:
         all_given = list(resources)
         given = [one.resource if isinstance(one, Degradable) else one for one in all_given]
+        if config is not None:
+            given.insert(0, config)
         self.has_own = bool(given)
-        """Whether there are resources but the library's own, which need no late start."""
+        """Whether there are resources that need a late start: all but *tier*, which the first look into it starts."""
         self.may_degrade = any(isinstance(one, Degradable) for one in all_given)
         """Whether answers may be made of defaults."""
         if tier is not None:

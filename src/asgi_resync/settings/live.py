@@ -18,7 +18,9 @@ from .upstream import UpstreamSettings
 from .variable import Room, Variable
 
 OF_THE_START = {
-    Settings: frozenset({"config_file", "startup_timeout", "startup_wait", "health_path", "health_interval"}),
+    Settings: frozenset(
+        {"config_file", "reload_on_sighup", "startup_timeout", "startup_wait", "health_path", "health_interval"}
+    ),
     "cache": frozenset({"key_prefix", "signing_key"}),
     "redis": frozenset({"url"}),
     "upstream": frozenset(variable.field for variable in UPSTREAM) - OF_BREAKERS,

@@ -63,13 +63,17 @@ class Settings(Room, frozen=True, kw_only=True):
             str,
             setting(
                 "text",
-                "TOML or JSON with the names of this table; the environment wins over it",
+                "TOML or JSON with the names of this table, watched; the environment wins over it",
                 pattern=r"\A[^\0]+\Z",
                 expected="the path of a file, such as resync.toml",
             ),
         ]
         | None
     ) = None
+    reload_on_sighup: Annotated[
+        bool,
+        setting("flag", "Read that file again on SIGHUP too; who handles that signal already is called as well"),
+    ] = False
     startup_timeout: Annotated[
         float,
         setting("duration", "Time within which everything critical must have started", low=0.01, high=_HOUR),

@@ -1,20 +1,46 @@
-"""Reads the settings again and puts them in force while the app serves. It watches nothing: others say when."""
+"""Reads the settings again and puts them in force while the app serves. When, is for others to say."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from itertools import count
 
 from ..cache.sweep import settle_all
 from ..errors import RuleError, SettingsError
 from ..events import ConfigApplied, ConfigRefused, Event, SettingChange
+from ..resources.hangup import Hangup
+from ..resources.resource import Resource
 from .environment import Resolution
 from .live import Plan, plan
 from .load import load
 from .model import Settings
 from .parts import Parts
+
+
+def config_resource(
+    settings: Settings,
+    reload: Callable[[], Awaitable[object]],
+    on_failure: Callable[[str, BaseException], None],
+) -> Resource | None:
+    """Return what watches the config file of *settings*, as the resource `config`; None where there is none.
+
+    It is never critical: without it, the settings stay as they are.
+    """
+    if settings.config_file is None:
+        return None
+    from ..resources.watch import Watcher  # which loads tenacity
+
+    watcher = Watcher(settings.config_file, reload, on_failure=on_failure)
+    hangup = Hangup(watcher.ask) if settings.reload_on_sighup else None
+    return Resource(
+        "config",
+        start=hangup.install if hangup is not None else None,
+        run=watcher.run,
+        stop=hangup.remove if hangup is not None else None,
+        critical=False,
+    )
 
 
 class Reloader:
