@@ -20,12 +20,10 @@ from ...events import (
     BackplaneCaughtUp,
     BackplaneLost,
     CacheKey,
-    Event,
     InternalFailure,
     Listener,
     MessageIgnored,
     PurgeQueued,
-    guarded,
 )
 from ..tags import PurgeLedger
 from ..undelivered import Delivery
@@ -34,6 +32,7 @@ from .confirmations import Confirmations
 from .courier import Courier
 from .frames import Frames
 from .journal import Changes, Journal
+from .losses import STOPPED, telling_losses_once
 from .messages import BreakerTold, Heard, Landed, LeaseEnded, Message, Purged, Replaced, keys_in
 from .names import Names
 from .ports import Link, Near, Unreachable
@@ -85,7 +84,6 @@ class Backplane:
         """What else runs while it is live, and does not end by itself."""
         self.is_live = False
         """Whether every purge is heard."""
-        self._is_lost_told = False
         self._link = link
         self._ledger = ledger
         self._near = near
@@ -110,7 +108,7 @@ class Backplane:
         self._monotonic = monotonic
         self._sleep = sleep
         self._rng = rng
-        self._tell: Callable[[Event], None] = guarded(on_event) if on_event is not None else lambda event: None
+        self._tell = telling_losses_once(on_event)
         self._confirmations = Confirmations()
         self._looked_at = -float("inf")
         self._forgot_from: int | None = None
@@ -215,7 +213,7 @@ class Backplane:
                 await self._sleep(0.2 * self._rng())
         finally:
             self._courier = None
-            self._lose("stopped")
+            self._lose(STOPPED)
 
     async def leave(self) -> None:
         """Tell the others not to wait for this process. To be called after `run` has ended."""
@@ -296,18 +294,15 @@ class Backplane:
 
     def _rise(self) -> None:
         self._ledger.trust(missed=self._missed)
-        self.is_live, self._is_lost_told = True, False
+        self.is_live = True
         missed, self._missed = self._missed, False
         self._tell(BackplaneCaughtUp(missed=missed))
 
     def _lose(self, cause: str) -> None:
-        was_live, self.is_live = self.is_live, False
+        self.is_live = False
         self._ledger.distrust(self._clock())
         self._confirmations.give_up()
-        if was_live or (not self._is_lost_told and cause != "stopped"):
-            # Also at the first failure of a process that never was connected, and not at those after it.
-            self._is_lost_told = True
-            self._tell(BackplaneLost(cause=cause))
+        self._tell(BackplaneLost(cause=cause))
 
     # Catching up
 
