@@ -210,7 +210,7 @@ def outage(session: nox.Session) -> None:
 
 @nox.session(python=OLDEST, requires=["build"])
 def chaos(session: nox.Session) -> None:
-    """Maltreat Redis under load for five seconds in each way, and look deep for purges that are undone."""
+    """Maltreat Redis and the config file under load, at length, and look deep for purges that are undone."""
     _install_wheel(session, "test")
     environ = {"RESYNC_CHAOS": "long", "HYPOTHESIS_PROFILE": "deep"}
     session.run("pytest", "-v", "tests/chaos", *session.posargs, env=environ)

@@ -131,7 +131,7 @@ class Resync:
             wait=first.startup_wait,
             shutdown=first.shutdown_timeout,
             tier=self._tier,
-            config=config_resource(first, self.reload, self.cache.failed),
+            config=config_resource(first, lambda is_whole: self._reloader.reload(is_whole), self.cache.failed),
             close=self._app_redis.aclose,
             on_event=listener,
             clock=clock,

@@ -30,7 +30,7 @@ class Reader:
         self.read: asyncio.Queue[str | None] = asyncio.Queue()
         self.calls = 0
 
-    async def __call__(self) -> None:
+    async def __call__(self, is_whole: Callable[[], bool]) -> None:
         self.calls += 1
         try:
             self.read.put_nowait(self.path.read_text())
@@ -184,10 +184,10 @@ async def test_a_reader_that_fails_kills_no_watcher(tmp_path: Path) -> None:
     async def slept(seconds: float) -> None:
         waits.append(seconds)
 
-    async def read() -> None:
+    async def read(is_whole: Callable[[], bool]) -> None:
         if fails:
             raise fails.pop()
-        await reader()
+        await reader(is_whole)
 
     watcher = Watcher(
         str(reader.path),
@@ -224,7 +224,7 @@ async def test_a_watcher_that_dies_is_started_again() -> None:
             raise deaths.pop()
         return ()
 
-    async def change() -> None:
+    async def change(is_whole: Callable[[], bool]) -> None:
         called.set()
 
     async def slept(seconds: float) -> None:
@@ -264,11 +264,30 @@ def test_a_burst_ends_after_its_last_change_or_in_time() -> None:
     assert burst.left(11.0) == pytest.approx(0.8)
     for tenth in range(109, 130):
         burst.note(tenth / 10)
-    assert burst.left(12.9) == pytest.approx(0.1)
+    assert burst.left(12.9) == pytest.approx(0.25)
     assert burst.left(13.5) == 0.0
     burst.end()
 
     assert burst.left(13.5) is None
+
+
+async def test_a_file_that_is_half_written_is_not_taken_for_whole(tmp_path: Path) -> None:
+    """Who writes over a file empties it first, and an empty one is as good as any: it would reset everything."""
+    path = tmp_path / "resync.toml"
+    path.write_text("[cache]\nkeep = 5")
+    told: list[events.Event] = []
+    resync = Resync.from_env({"RESYNC_CONFIG_FILE": str(path)}, on_event=told.append)
+    path.write_text("")
+    whole = look(str(path))
+
+    def is_whole() -> bool:
+        path.write_text("[cache]\nkeep = 6")
+        return look(str(path)) == whole
+
+    await resync._reloader.reload(is_whole)
+
+    assert resync.settings.cache.keep == 5.0
+    assert told == []
 
 
 async def test_a_running_app_takes_up_its_file(tmp_path: Path) -> None:

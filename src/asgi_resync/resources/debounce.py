@@ -4,7 +4,10 @@ from __future__ import annotations
 
 
 class Debounce:
-    """A burst is over once nothing has changed for *quiet* seconds, or after *longest* if that never comes."""
+    """A burst is over once nothing has changed for *quiet* seconds.
+
+    After *longest* it is over as soon as nothing has changed for a quarter of that: what changes faster is never whole.
+    """
 
     __slots__ = ("_began", "_last", "longest", "quiet")
 
@@ -24,7 +27,8 @@ class Debounce:
         """Return how many seconds are left until the burst is over; None if there is none."""
         if self._began is None:
             return None
-        return max(0.0, min(self._last + self.quiet, self._began + self.longest) - now)
+        in_time = max(self._began + self.longest, self._last + self.quiet / 4)
+        return max(0.0, min(self._last + self.quiet, in_time) - now)
 
     def end(self) -> None:
         """End the burst."""

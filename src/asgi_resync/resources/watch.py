@@ -25,11 +25,13 @@ POLL = 1.0
 QUIET = 0.2
 """Seconds without a change after which whoever wrote the file is done."""
 LONGEST = 2.0
-"""Seconds after which a file that goes on changing is taken as it is."""
+"""Seconds after which a file that goes on changing is read at the next occasion."""
 LONGEST_WAIT = 30.0
 """Seconds at most, between attempts that fail; the first waits are up to a quarter of one."""
 
 READING, WATCHING = "reading the settings again", "watching the config file"
+
+OnChange: TypeAlias = Callable[[Callable[[], bool]], Awaitable[object]]
 
 Look: TypeAlias = tuple[object, ...]
 """What a path leads to: equal as long as that is the same, unchanged file, or missing for the same reason."""
@@ -66,14 +68,16 @@ async def _looked(path: str) -> Look:
 class Watcher:
     """Calls *on_change* after *path* has come to lead to something else, and once at the beginning of `run`.
 
-    It waits until a burst of changes is over. What *on_change* raises is told to *on_failure*, and it is called again,
-    after a random time that grows, until it returns. Times are in seconds. Nothing is bound to a loop before `run`.
+    It waits until a burst of changes is over. *on_change* is given a function that says whether the file is still what
+    it was when the burst ended, as one that is written over is empty for a moment; that function waits for a disk. What
+    *on_change* raises is told to *on_failure*, and it is called again, after a random time that grows, until it
+    returns. Times are in seconds. Nothing is bound to a loop before `run`.
     """
 
     def __init__(
         self,
         path: str,
-        on_change: Callable[[], Awaitable[object]],
+        on_change: OnChange,
         *,
         on_failure: Callable[[str, BaseException], None] | None = None,
         poll: float = POLL,
@@ -126,16 +130,19 @@ class Watcher:
                 seen = found
                 burst.note(self._monotonic())
             left = burst.left(self._monotonic())
-            if self._is_asked or left == 0.0:
+            if left == 0.0 or (self._is_asked and left is None):
                 self._is_asked = False
                 burst.end()
-                await self._retrying(READING)(self._on_change)
+                await self._retrying(READING)(self._change, found)
                 continue
             try:
                 async with asyncio.timeout(self._poll if left is None else min(left, self._poll)):
                     await bell.wait()
             except TimeoutError:
                 pass
+
+    async def _change(self, found: Look) -> None:
+        await self._on_change(lambda: look(self.path) == found)
 
     async def _notice(self, bell: asyncio.Event) -> None:
         try:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from itertools import count
+from typing import TYPE_CHECKING
 
 from ..cache.sweep import settle_all
 from ..errors import RuleError, SettingsError
@@ -18,10 +19,13 @@ from .load import load
 from .model import Settings
 from .parts import Parts
 
+if TYPE_CHECKING:
+    from ..resources.watch import OnChange
+
 
 def config_resource(
     settings: Settings,
-    reload: Callable[[], Awaitable[object]],
+    reload: OnChange,
     on_failure: Callable[[str, BaseException], None],
 ) -> Resource | None:
     """Return what watches the config file of *settings*, as the resource `config`; None where there is none.
@@ -68,30 +72,32 @@ class Reloader:
         self._at_restart: tuple[SettingChange, ...] = ()
         self._outcome: ConfigApplied | ConfigRefused = ConfigApplied()
 
-    async def reload(self) -> ConfigApplied | ConfigRefused:
+    async def reload(self, is_whole: Callable[[], bool] | None = None) -> ConfigApplied | ConfigRefused:
         """Read everything again, and put it in force whole, or not at all. Raises nothing that is wrong with it.
 
-        Records of a memory that is smaller now leave in steps before it returns. Where several are under way, what was
-        read last counts.
+        What was read counts for nothing where *is_whole*, called after that in a thread, says False. Records that a
+        smaller memory has no room for leave in steps before it returns. Of several at once, what was read last counts.
         """
         turn = next(self._turns)
-        read = await asyncio.to_thread(self._read)
+        read = await asyncio.to_thread(self._read, is_whole)
         with self._lock:
-            if turn < self._last:
+            if turn < self._last or read is None:
                 return self._outcome
             self._last = turn
             outcome = self._outcome = self._take(read)
         await settle_all(self._parts.memory)
         return outcome
 
-    def _read(self) -> Settings | ConfigRefused:
+    def _read(self, is_whole: Callable[[], bool] | None) -> Settings | ConfigRefused | None:
         if self.environ is None:
             remedy = "these settings were given in code; make the Resync by Resync.from_env() to have them read again"
             return ConfigRefused(problems=(remedy,))
+        found: Settings | ConfigRefused
         try:
-            return self._load(self.environ).settings
+            found = self._load(self.environ).settings
         except SettingsError as error:
-            return ConfigRefused(problems=tuple(map(str, error.problems)))
+            found = ConfigRefused(problems=tuple(map(str, error.problems)))
+        return found if is_whole is None or is_whole() else None
 
     def _take(self, read: Settings | ConfigRefused) -> ConfigApplied | ConfigRefused:
         if isinstance(read, ConfigRefused):
