@@ -10,7 +10,10 @@ import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader, NumberDataPoint
 from opentelemetry.sdk.trace import TracerProvider
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, make_asgi_app
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount, Route
 
 from asgi_resync import CacheRule, MissingExtra, Resync, events, telemetry
 from asgi_resync.events import (
@@ -328,3 +331,22 @@ def test_states_of_breakers_are_those_that_there_are() -> None:
     from asgi_resync.breaker.state import State
 
     assert {state.value for state in State} == set(metrics.STATES)
+
+
+async def test_a_page_of_metrics_beside_the_app_is_never_a_cached_one() -> None:
+    """What prometheus_client serves shows each request before it, though all of the app is cached."""
+    registry = CollectorRegistry()
+    resync = Resync(rules=[CacheRule("/plan", ttl=60)], on_event=to_prometheus(registry))
+    app = resync(
+        Starlette(
+            routes=[Route("/plan", lambda request: PlainTextResponse("a")), Mount("/metrics", make_asgi_app(registry))]
+        )
+    )
+    pages = []
+    for _ in range(3):
+        await request(app, "GET", "/plan")
+        pages.append((await request(app, "GET", "/metrics/")).body.decode())
+
+    series = 'asgi_resync_cache_hits_total{route="/plan",tier="l1"}'
+    assert f"{series} 2.0" in pages[2]
+    assert f"{series} 1.0" in pages[1]
