@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from ..errors import MissingExtra
 from .log import to_logging
-from .recorder import Recorder
 from .several import all_of
 from .threaded import aside
 
 if TYPE_CHECKING:
     from .opentelemetry import to_opentelemetry
     from .prometheus import to_prometheus
+    from .recorder import Recorder
 
 __all__ = ["Recorder", "all_of", "aside", "to_logging", "to_opentelemetry", "to_prometheus"]
 
@@ -28,6 +28,9 @@ _EXTRAS = {
 
 
 def __getattr__(name: str) -> object:
+    if name == "Recorder":
+        # Loaded when used, too: a process that has none should not wait for it.
+        return importlib.import_module(".recorder", __name__).Recorder
     if name not in _EXTRAS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module, package, extra = _EXTRAS[name]
