@@ -41,7 +41,7 @@ from .resources.supervisor import Supervisor
 from .settings import Settings
 from .settings.parts import HEADROOM, Parts, cache_options
 from .settings.reload import Reloader, config_resource
-from .settings.upstreams import configured
+from .settings.upstreams import coded, configured
 from .shared import share_breakers
 from .telemetry.several import listener_of
 from .upstream import Upstream, Upstreams
@@ -88,7 +88,8 @@ class Resync:
         first = settings if settings is not None else Settings()
         given = by_name(upstreams)
         all_rules = tuple(rules)
-        self.upstreams = Upstreams(configured(given, first, on_event=listener, clock=clock))
+        in_code = coded(given, first)
+        self.upstreams = Upstreams(configured(in_code, first, on_event=listener, clock=clock))
         for rule in all_rules:
             check_rule(rule, self.upstreams)
         self.rules = tuple(rule for rule in all_rules if isinstance(rule, CacheRule))
@@ -142,13 +143,12 @@ class Resync:
             share_breakers(self.upstreams, first, self._tier.share)
             # Where nobody starts it, as with `--lifespan off`, the first look into Redis does.
             self.cache.on_first_look = self._life.begin_late
-        coded = {name: upstream.limits for name, upstream in given.items() if upstream.limits is not None}
         parts = Parts(
             cache=self.cache,
             memory=self._memory,
             tier=self._tier,
             upstreams=self.upstreams,
-            coded=coded,
+            coded=in_code,
             life=self._life,
         )
         self._reloader = Reloader(first, parts, None, listener)

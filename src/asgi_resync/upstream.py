@@ -10,6 +10,7 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal, overload
 from urllib.parse import urlsplit, urlunsplit
+from weakref import WeakSet
 
 from ._asgi import Clock
 from .breaker.breaker import Breaker
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     import httpx
     import httpx2
     from purgatory import AsyncCircuitBreakerFactory
+
+    from .client.core import Adjustable
 
 TWS_ROOT = "/twsd"
 TWS_HEALTH = "/engine/info"
@@ -63,6 +66,7 @@ class Upstream:
     bulkhead: Bulkhead | None = field(default=None, compare=False, repr=False)
     breaker: Breaker = field(init=False, compare=False, repr=False)
     _on_event: Listener | None = field(init=False, compare=False, repr=False)
+    _transports: WeakSet[Adjustable] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         name: object = self.name
@@ -187,6 +191,7 @@ class Upstream:
             breaker=self.breaker,
             bulkhead=self.bulkhead,
             on_event=self._on_event,
+            made=self._transports.add,
         )
 
     async def check(self, client: httpx2.AsyncClient | httpx.AsyncClient | None = None) -> None:
@@ -205,10 +210,35 @@ class Upstream:
         async with self.client(library="httpx") if find_spec("httpx2") is None else self.client() as own:
             await ask_health(own, self.http.health_path)
 
-    def adjust(self, limits: BreakerLimits) -> None:
-        """Have *limits* from now on; its breaker stays open, or closed, as it is."""
-        object.__setattr__(self, "limits", limits)
-        self.breaker.adjust(limits)
+    def adjust(
+        self,
+        *,
+        limits: BreakerLimits,
+        http: ClientOptions,
+        retries: RetryPolicy,
+        budget: RetryBudget,
+        bulkhead: Bulkhead | None,
+    ) -> None:
+        """Have these from now on, in its clients too. Its breaker stays open, or closed, as it is.
+
+        Of *http* only the times reach clients that are there. A budget, or a bulkhead, of the same figures stays.
+        """
+        if (budget.share, budget.floor, budget.window) == (self.budget.share, self.budget.floor, self.budget.window):
+            budget = self.budget
+        own = self.bulkhead
+        if bulkhead is not None and own is not None and (bulkhead.limit, bulkhead.queue) == (own.limit, own.queue):
+            bulkhead = own
+        is_changed = (http, retries) != (self.http, self.retries) or budget is not self.budget or bulkhead is not own
+        object.__setattr__(self, "http", http)
+        object.__setattr__(self, "retries", retries)
+        object.__setattr__(self, "budget", budget)
+        object.__setattr__(self, "bulkhead", bulkhead)
+        for transport in list(self._transports) if is_changed else ():
+            transport.adjust(retries, budget, bulkhead)
+            transport.retime(http)
+        if limits != self.breaker.limits:
+            object.__setattr__(self, "limits", limits)
+            self.breaker.adjust(limits)
 
     def _guard(self, on_event: Listener | None = None, clock: Clock = time.monotonic, wall: Clock = time.time) -> None:
         breaker = Breaker(
@@ -222,6 +252,7 @@ class Upstream:
         )
         object.__setattr__(self, "breaker", breaker)
         object.__setattr__(self, "_on_event", on_event)
+        object.__setattr__(self, "_transports", WeakSet())
 
 
 class Upstreams(Mapping[str, Upstream]):

@@ -239,6 +239,7 @@ async def resources() -> None:
     assert_type(resync.resources["database"].state == "up", bool)
     assert_type(resync.resources["database"].cause, str | None)
     assert_type(resync.resources.is_ready, bool)
+    assert_type(await resync.reload(), events.ConfigApplied | events.ConfigRefused)
     health = await resync.health()
     assert_type(health, Health)
     assert_type(health.resources["database"].cause, str | None)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from asgi_resync import BreakerLimits, CacheRule, Resync, Settings, Upstream, events
+from asgi_resync import BreakerLimits, CacheRule, ClientOptions, Resync, RetryPolicy, Settings, Upstream, events
 from asgi_resync.breaker.state import State
 from asgi_resync.settings import load
 from asgi_resync.settings.environment import Resolution
@@ -168,6 +168,31 @@ async def test_a_breaker_keeps_its_state_under_new_limits(tmp_path: Path) -> Non
     assert (breaker.limits.fail_max, breaker.limits.window, breaker.state) == (5, 9.0, State.FORCED_OPEN)
     await subject.reload("")
     assert breaker.limits.fail_max == 7
+
+
+@pytest.mark.parametrize("library", ["httpx", "httpx2"])
+async def test_clients_that_are_there_get_new_figures(tmp_path: Path, library: Any) -> None:
+    """Times, retries, budget and bulkhead; what the caller chose himself stays, and so does what takes a restart."""
+    coded = Upstream("db", retries=RetryPolicy(attempts=2), http=ClientOptions(read_timeout=9), url="http://db")
+    subject = Configured(tmp_path, upstreams=[coded])
+    upstream = subject.resync.upstreams["db"]
+    async with upstream.client(library=library) as client, upstream.client(library=library, timeout=77) as own:
+        transports = list(upstream._transports)
+        budget = upstream.budget
+        applied = await subject.reload(
+            "[upstream.db]\nconnect_timeout = 3\nretry_attempts = 4\nretry_share = 0.5\nmax_calls = 6\nverify = false\n"
+        )
+        assert isinstance(applied, events.ConfigApplied)
+        assert ["RESYNC_UPSTREAM_DB_VERIFY"] == [change.name for change in applied.at_restart]
+        assert (client.timeout.connect, client.timeout.read, own.timeout.connect) == (3.0, 9.0, 77)
+        for transport in transports:
+            guards: Any = transport._guards  # type: ignore[attr-defined] # what the test looks into
+            assert (guards.policy.attempts, guards.budget.share, guards.bulkhead.limit) == (4, 0.5, 6)
+        assert (upstream.http.connect_timeout, upstream.http.verify) == (3.0, True)
+        await subject.reload("")
+        assert (client.timeout.connect, client.timeout.read) == (5.0, 9.0)
+        assert upstream.retries is not None
+        assert (upstream.retries.attempts, upstream.bulkhead, upstream.budget.share) == (2, None, budget.share)
 
 
 async def test_memory_shrinks_and_what_stays_is_served(tmp_path: Path) -> None:

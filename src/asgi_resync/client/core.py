@@ -9,8 +9,8 @@ import abc
 import math
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Generic, TypeAlias, TypeVar
+from dataclasses import dataclass, replace
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from .._asgi import Clock
 from .._deadline import Deadline, current, earlier
@@ -19,6 +19,7 @@ from ..events import UpstreamAnswered, UpstreamRefused, wants
 from .attempt import Booking
 from .budget import RetryBudget
 from .bulkhead import Bulkhead
+from .options import ClientOptions
 from .ports import Breaker, ClientRequest, ClientResponse, Faults
 from .repeat import Failed, Repeat
 from .schedule import Failure, RetryPolicy, Sent, obstacle, retry_after
@@ -46,6 +47,16 @@ class Guards:
     wall_clock: Clock = time.time
 
 
+class Adjustable(Protocol):
+    """A transport that can be given other figures while its client is in use."""
+
+    def adjust(self, policy: RetryPolicy, budget: RetryBudget | None, bulkhead: Bulkhead | None) -> None:
+        """Repeat, and let through, as these say from now on."""
+
+    def retime(self, wanted: ClientOptions) -> None:
+        """Wait as *wanted* from now on."""
+
+
 class Core(abc.ABC, Generic[RequestT, ResponseT]):
     """Hands requests to *send*, the wrapped transport's method, again where the policy allows it."""
 
@@ -60,6 +71,13 @@ class Core(abc.ABC, Generic[RequestT, ResponseT]):
         self._policy = guards.policy
         self._repeat = repeat
         self._is_bare = guards.breaker is None and guards.bulkhead is None
+
+    def adjust(self, policy: RetryPolicy, budget: RetryBudget | None, bulkhead: Bulkhead | None) -> None:
+        """Have these from now on; calls under way give their places back where they took them."""
+        self._policy = policy
+        self._guards = replace(self._guards, policy=policy, budget=budget, bulkhead=bulkhead)
+        self._repeat = replace(self._repeat, policy=policy, budget=budget)
+        self._is_bare = self._guards.breaker is None and bulkhead is None
 
     @abc.abstractmethod
     def _observe(self, response: ResponseT, booking: Booking) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -62,6 +63,7 @@ class RetryingTransport(Core[httpx.Request, httpx.Response], httpx.AsyncBaseTran
     def __init__(
         self, transport: httpx.AsyncBaseTransport | None, guards: Guards, repeat: Repeat[httpx.Response]
     ) -> None:
+        self._client: weakref.ref[httpx.AsyncClient] | None = None
         self._transport = transport if transport is not None else httpx.AsyncHTTPTransport()
         super().__init__(self._transport.handle_async_request, guards, repeat)
 
@@ -71,16 +73,18 @@ class RetryingTransport(Core[httpx.Request, httpx.Response], httpx.AsyncBaseTran
 
     def client(self, wanted: ClientOptions, **options: Any) -> httpx.AsyncClient:  # noqa: ANN401 - those of httpx
         """Return a client as *wanted*, but for *options*, that sends through this transport, and closes it."""
-        timeout = httpx.Timeout(
-            connect=wanted.connect_timeout,
-            read=wanted.read_timeout,
-            write=wanted.write_timeout,
-            pool=wanted.pool_timeout,
-        )
-        client = httpx.AsyncClient(transport=self, **{"timeout": timeout, **options})
+        client = httpx.AsyncClient(transport=self, **{"timeout": timeout_of(wanted), **options})
+        if "timeout" not in options:
+            self._client = weakref.ref(client)
         if wanted.authorization is not None and "auth" not in options:
             client.auth = authorizing(wanted.authorization, client.base_url, httpx.Request)
         return client
+
+    def retime(self, wanted: ClientOptions) -> None:
+        """Have the client that was made here wait as *wanted*, unless it was told how long to wait."""
+        client = self._client() if self._client is not None else None
+        if client is not None:
+            client.timeout = timeout_of(wanted)
 
     async def aclose(self) -> None:
         """Close the wrapped transport."""
@@ -102,6 +106,16 @@ class RetryingTransport(Core[httpx.Request, httpx.Response], httpx.AsyncBaseTran
         request.stream = watched
         # A transport that read the body into memory has made it one that can be sent again.
         return lambda: not watched.has_begun or isinstance(request.stream, httpx.ByteStream)
+
+
+def timeout_of(wanted: ClientOptions) -> httpx.Timeout:
+    """Return the times of *wanted* as httpx has them."""
+    return httpx.Timeout(
+        connect=wanted.connect_timeout,
+        read=wanted.read_timeout,
+        write=wanted.write_timeout,
+        pool=wanted.pool_timeout,
+    )
 
 
 def new_transport(wanted: ClientOptions, **options: Any) -> httpx.AsyncHTTPTransport:  # noqa: ANN401 - those of httpx

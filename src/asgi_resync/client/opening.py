@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import ssl
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ..errors import RuleError
 from ..events import Listener
 from .budget import RetryBudget
 from .bulkhead import Bulkhead
-from .core import OPT
+from .core import OPT, Adjustable
 from .options import ClientOptions
 from .ports import Breaker
 from .schedule import RetryPolicy
@@ -39,11 +40,13 @@ def open_client(
     breaker: Breaker,
     bulkhead: Bulkhead | None,
     on_event: Listener | None,
+    made: Callable[[Adjustable], object],
 ) -> httpx2.AsyncClient | httpx.AsyncClient:
     """Return a client of the library that *transport* belongs to, else of *library*, by default httpx2.
 
-    It is made as *wanted*, and with *options*, which win. Raises MissingExtra if the library is not installed,
-    RuleError for options of a transport beside one, and for a file of certificates that cannot be read.
+    It is made as *wanted*, and with *options*, which win; *made* is called with what later settings reach. Raises
+    MissingExtra if the library is not installed, RuleError for options of a transport beside one, and for a file of
+    certificates that cannot be read.
     """
     if library not in (None, "httpx", "httpx2"):
         raise RuleError("library", library, "give 'httpx2' or 'httpx'")
@@ -74,6 +77,7 @@ def open_client(
         deadline_header=wanted.deadline_header,
         on_event=on_event,
     )
+    made(wrapped)
     return wrapped.client(wanted, **options)
 
 

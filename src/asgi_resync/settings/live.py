@@ -17,13 +17,22 @@ from .model import CACHE, REDIS_ROOM, TOP, UPSTREAM, Settings, variables_of_upst
 from .upstream import UpstreamSettings
 from .variable import Room, Variable
 
+OF_CLIENTS = frozenset(
+    {
+        "connect_timeout", "read_timeout", "write_timeout", "pool_timeout", "total_timeout", "retry_attempts",
+        "retry_backoff", "retry_backoff_max", "retry_after_max", "retry_share", "retry_floor", "max_calls",
+        "max_waiting",
+    }
+)  # fmt: skip
+"""What clients that are there already can be given."""
+
 OF_THE_START = {
     Settings: frozenset(
         {"config_file", "reload_on_sighup", "startup_timeout", "startup_wait", "health_path", "health_interval"}
     ),
     "cache": frozenset({"key_prefix", "signing_key"}),
     "redis": frozenset({"url"}),
-    "upstream": frozenset(variable.field for variable in UPSTREAM) - OF_BREAKERS,
+    "upstream": frozenset(variable.field for variable in UPSTREAM) - OF_BREAKERS - OF_CLIENTS,
 }
 """By room, the fields that are read when the app starts, and not again."""
 
@@ -40,15 +49,14 @@ class Plan:
     at_restart: tuple[SettingChange, ...]
 
 
-def plan(old: Settings, new: Settings, known: Collection[str], coded: Collection[str] = ()) -> Plan:
-    """Return how to get from *old* to *new*. *known* are the upstreams there are, *coded* those limited in the code.
+def plan(old: Settings, new: Settings, known: Collection[str]) -> Plan:
+    """Return how to get from *old* to *new*. *known* are the upstreams there are.
 
     An upstream that only *new* has takes a restart: rules and clients are made with those there are.
     """
     live: list[SettingChange] = []
     at_restart: list[SettingChange] = []
     names = {spelled(name) for name in known}
-    of_code = {spelled(name) for name in coded}
 
     def sort(before: Room, after: Room, variables: Collection[Variable], fixed: Collection[str]) -> None:
         for variable in variables:
@@ -69,10 +77,8 @@ def plan(old: Settings, new: Settings, known: Collection[str], coded: Collection
         before, after, variables = old.upstream(name), new.upstream(name), variables_of_upstream(name)
         is_known = spelled(name) in names
         sort(before, after, variables, OF_THE_START["upstream"] if is_known else {v.field for v in variables})
-        if not is_known:
-            continue
-        upstreams[name] = _kept(after, before)
-        if spelled(name) in of_code:
+        if is_known:
+            upstreams[name] = _kept(after, before)
             live += _regiven(before, after, variables)
     settings = msgspec.structs.replace(
         new,
@@ -99,7 +105,11 @@ def _regiven(
     """Yield what is set to the default or unset from it: where the code has another value, that matters too."""
     for variable in variables:
         field, value = variable.field, getattr(after, variable.field)
-        if field in before.given ^ after.given and getattr(before, field) == value and field in OF_BREAKERS:
+        if (
+            field in before.given ^ after.given
+            and getattr(before, field) == value
+            and field in OF_BREAKERS | OF_CLIENTS
+        ):
             shown = variable.show(value) if value is not None else ""
             was, wanted = (shown, "") if field in before.given else ("", shown)
             yield SettingChange(name=variable.name, before=was, after=wanted)

@@ -6,13 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from ..breaker.limits import BreakerLimits
 from ..cache.cache import Cache
 from ..cache.memory import MemoryStore
 from ..cache.options import CacheOptions
-from ..upstream import Upstreams
+from ..upstream import Upstream, Upstreams
 from .model import Settings
-from .upstreams import breaker_limits
+from .upstreams import figures
 
 if TYPE_CHECKING:
     from ..cache.l2.tier import SecondTier
@@ -52,13 +51,13 @@ def cache_options(settings: Settings) -> CacheOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What runs. `coded` are the limits that the code gave upstreams, which settings override field by field."""
+    """What runs. `coded` are the upstreams as the code has them, which settings override field by field."""
 
     cache: Cache
     memory: MemoryStore
     tier: SecondTier | None
     upstreams: Upstreams
-    coded: Mapping[str, BreakerLimits]
+    coded: Mapping[str, Upstream]
     life: Living
 
     def adapting(self, settings: Settings) -> Callable[[], None]:
@@ -67,7 +66,7 @@ class Parts:
         What is returned neither waits nor raises, so that no request sees one half of it.
         """
         options, cache = cache_options(settings), settings.cache
-        limits = {name: breaker_limits(settings.upstream(name), self.coded.get(name)) for name in self.upstreams}
+        made = {name: figures(upstream, settings.upstream(name)) for name, upstream in self.coded.items()}
 
         def adapt() -> None:
             self.cache.options = options
@@ -86,10 +85,10 @@ class Parts:
                     max_body=cache.max_body,
                     lease=cache.lease,
                 )
-            for name, wanted in limits.items():
-                upstream = self.upstreams[name]
-                if upstream.breaker.limits != wanted:
-                    upstream.adjust(wanted)
+            for name, one in made.items():
+                self.upstreams[name].adjust(
+                    limits=one.limits, http=one.http, retries=one.retries, budget=one.budget, bulkhead=one.bulkhead
+                )
             self.life.bound_shutdown(settings.shutdown_timeout)
 
         return adapt

@@ -103,7 +103,7 @@ class Reloader:
         if isinstance(read, ConfigRefused):
             return self._refused(read)
         parts = self._parts
-        wanted = plan(self.settings, read, parts.upstreams, parts.coded)
+        wanted = plan(self.settings, read, parts.upstreams)
         try:
             adapt = parts.adapting(wanted.settings)
         except RuleError as error:

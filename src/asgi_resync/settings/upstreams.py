@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .._asgi import Clock
@@ -101,29 +101,58 @@ def _at_root(tws: Upstream) -> Upstream:
     return replace(tws, root=tws.root or TWS_ROOT, http=replace(tws.http, health_path=health))
 
 
-def configured(
-    given: Mapping[str, Upstream], settings: Settings, *, on_event: Listener | None, clock: Clock
-) -> Iterator[Upstream]:
-    """Return all upstreams there are: those *given*, those of *settings*, and those that are always known.
-
-    *clock* gives seconds since the epoch. Breakers go by it too if it is not the system's: a test turns one clock.
-    """
+def coded(given: Mapping[str, Upstream], settings: Settings) -> dict[str, Upstream]:
+    """Return all upstreams as the code has them: those *given*, those that *settings* name, and those always known."""
     upstreams = dict(given)
     for name in (*settings.upstreams, *KNOWN_UPSTREAMS):
         if spelled(name) not in {spelled(known) for known in upstreams}:
             upstreams[name] = Upstream.tws() if spelled(name) == "tws" else Upstream(name)
+    for name, upstream in upstreams.items():
+        if spelled(name) == "tws" and "url" in settings.upstream(name).given:
+            upstreams[name] = _at_root(upstream)
+    return upstreams
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What settings make of an upstream, beside its URL."""
+
+    limits: BreakerLimits
+    http: ClientOptions
+    retries: RetryPolicy
+    budget: RetryBudget
+    bulkhead: Bulkhead | None
+
+
+def figures(upstream: Upstream, settings: UpstreamSettings) -> Figures:
+    """Return what *settings* make of *upstream*, which is as the code has it. Raises RuleError if they do not fit."""
+    return Figures(
+        limits=breaker_limits(settings, upstream.limits),
+        http=client_options(settings, upstream.http),
+        retries=retry_policy(settings, upstream.retries),
+        budget=retry_budget(settings, upstream.budget),
+        bulkhead=bulkhead(settings, upstream.bulkhead, upstream.name),
+    )
+
+
+def configured(
+    upstreams: Mapping[str, Upstream], settings: Settings, *, on_event: Listener | None, clock: Clock
+) -> Iterator[Upstream]:
+    """Return *upstreams*, which are all as the code has them, as *settings* make them.
+
+    *clock* gives seconds since the epoch. Breakers go by it too if it is not the system's: a test turns one clock.
+    """
     steady = time.monotonic if clock is time.time else clock
     for name, upstream in upstreams.items():
         room = settings.upstream(name)
-        if spelled(name) == "tws" and "url" in room.given:
-            upstream = _at_root(upstream)
+        made = figures(upstream, room)
         yield upstream.configured(
-            limits=breaker_limits(room, upstream.limits),
+            limits=made.limits,
             url=room.url if "url" in room.given else upstream.url,
-            http=client_options(room, upstream.http),
-            retries=retry_policy(room, upstream.retries),
-            budget=retry_budget(room, upstream.budget),
-            bulkhead=bulkhead(room, upstream.bulkhead, name),
+            http=made.http,
+            retries=made.retries,
+            budget=made.budget,
+            bulkhead=made.bulkhead,
             on_event=on_event,
             clock=steady,
             wall=clock,
