@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 from tests.unit.caching import turns
+from tests.unit.virtual_time import run_at_once
 
 from asgi_resync import MemoryStore, StoredResponse, events
 from asgi_resync.cache.sweep import STEP, sweep_forever
@@ -69,3 +70,23 @@ async def test_the_sweep_waits_for_its_interval_first() -> None:
     sweep.cancel()
     with pytest.raises(asyncio.CancelledError):
         await sweep
+
+
+def test_a_shorter_interval_does_not_wait_for_the_longer_one() -> None:
+    """Who lowers it from a day to a second is not to wait until tomorrow."""
+
+    async def test() -> None:
+        loop, clock, interval = asyncio.get_running_loop(), ManualClock(), [86400.0]
+        store = MemoryStore(clock=clock)
+        await store.set((1,), entry((1,), clock(), 10))
+        clock.advance(20)
+        sweep = asyncio.create_task(sweep_forever(store, clock, lambda: interval[0]))
+        await asyncio.sleep(5.5)
+        before, interval[0] = store.stats().entries, 7.0
+        await asyncio.sleep(2)
+        sweep.cancel()
+
+        assert (before, store.stats().entries) == (1, 0)
+        assert loop.time() == 7.5
+
+    run_at_once(test())

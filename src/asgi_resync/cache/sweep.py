@@ -9,6 +9,8 @@ from .._asgi import Clock
 from .memory import MemoryStore
 
 STEP = 200
+LONGEST_SLEEP = 1.0
+"""Seconds after which a new interval counts, however long the old one was."""
 
 
 async def settle_all(store: MemoryStore) -> None:
@@ -17,10 +19,21 @@ async def settle_all(store: MemoryStore) -> None:
         await asyncio.sleep(0)
 
 
+async def _slept(interval: Callable[[], float]) -> None:
+    """Sleep for *interval*, whose value may change meanwhile."""
+    slept = 0.0
+    while True:
+        step = min(LONGEST_SLEEP, max(0.0, interval() - slept))
+        await asyncio.sleep(step)
+        slept += step
+        if slept >= interval():
+            return
+
+
 async def sweep_forever(store: MemoryStore, clock: Clock, interval: Callable[[], float]) -> None:
     """Sweep *store* until cancelled, with *interval* seconds between, giving way to requests every `STEP` entries."""
     while True:
-        await asyncio.sleep(interval())
+        await _slept(interval)
         await settle_all(store)
         left = store.stats().entries
         while left > 0:
