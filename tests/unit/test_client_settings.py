@@ -152,6 +152,10 @@ async def test_tls_is_as_the_environment_says(
 ) -> None:
     """Checked by default, against a file where one is named; not at all where that is said, and then warned of."""
     library: Any = lib.__name__
+    # Another test may have had some framework set up the logging of this process.
+    caplog.set_level(logging.WARNING)
+    for name in ("httpx", "httpx2"):
+        caplog.set_level(logging.WARNING, name)
     async with secure(tmp_path) as (port, ca_file):
         once = {"RESYNC_UPSTREAM_TWS_URL": f"https://127.0.0.1:{port}", "RESYNC_UPSTREAM_TWS_RETRY_ATTEMPTS": "1"}
         async with tws(once).client(library=library) as strict:

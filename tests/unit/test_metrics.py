@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, make_asgi_app
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
+from tests.unit.caching import turns
 
 from asgi_resync import CacheRule, MissingExtra, Resync, events, telemetry
 from asgi_resync.events import (
@@ -255,8 +256,12 @@ async def test_a_recorder_counts_each_request_once() -> None:
     clock = ManualClock()
     recorder = Recorder(clock=clock)
     resync = Resync(rules=[CacheRule("/plan", ttl=10, stale_if_error=60)], on_event=recorder, clock=clock)
-    app = resync(ScriptedApp(Reply(body=[b"a"]), Reply(status=500)))
-    await asyncio.gather(*(request(app, "GET", "/plan") for _ in range(5)))
+    gate = asyncio.Event()
+    app = resync(ScriptedApp(Reply(body=[b"a"], hold=gate), Reply(status=500)))
+    waiting = [asyncio.create_task(request(app, "GET", "/plan")) for _ in range(5)]
+    await turns()
+    gate.set()
+    await asyncio.gather(*waiting)
     await request(app, "GET", "/plan")
     clock.advance(20)
     await request(app, "GET", "/plan")
