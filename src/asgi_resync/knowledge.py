@@ -17,6 +17,27 @@ AGAIN = 60.0
 MAX_LATELY = 1024
 
 
+class _Lately:
+    """What was learned of a name, and need not be learned again before `until`."""
+
+    __slots__ = ("called", "kind", "tags", "until", "values")
+
+    def __init__(self, kind: str, notes: Notes, until: float) -> None:
+        self.kind = kind
+        self.until = until
+        # Copied at once: a thread that the handler has left behind may still add to them.
+        self.called, self.values, self.tags = notes.called.copy(), notes.values.copy(), notes.tags.copy()
+
+    def is_as(self, kind: str, notes: Notes, now: float) -> bool:
+        return (
+            now < self.until
+            and self.called == notes.called
+            and self.tags == notes.tags
+            and self.values == notes.values
+            and self.kind == kind
+        )
+
+
 class Knowledge:
     """Collects edges, and makes a graph of them when asked. *clock* is in seconds and goes forward.
 
@@ -25,9 +46,9 @@ class Knowledge:
 
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
-        self._learned: Learned[Node] = Learned()
-        self._lately: dict[str, tuple[float, str, set[str], set[str], set[str]]] = {}
-        """By name, until when what was learned of it last need not be learned again, and what that was."""
+        self._learned: Learned[Node, Node] = Learned()
+        self._lately: dict[str, _Lately] = {}
+        """By name, what was learned of it last."""
         self._nodes: set[Node] = set()
         self._edges: set[Edge] = set()
 
@@ -56,28 +77,22 @@ class Knowledge:
     def learn(self, kind: Literal["route", "callable"], name: str, notes: Notes) -> None:
         """Take what the making of *name* has called and used."""
         known, now = self._lately.get(name), self._clock()
-        if known is not None and now < known[0] and known[1:] == (kind, notes.called, notes.values, notes.tags):
+        if known is not None and known.is_as(kind, notes, now):
             # As ever: a miss should not pay for what is known.
             return
         if len(self._lately) >= MAX_LATELY:
             self._lately.clear()
-        # Copied at once: a thread that the handler has left behind may still add to them.
-        self._lately[name] = now + AGAIN, kind, notes.called.copy(), notes.values.copy(), notes.tags.copy()
-        _, _, called, values, tags = self._lately[name]
-        needs = {f"upstream {upstream}" for upstream in called}
-        needs.update(f"callable {value}" for value in values)
-        for tag in tags:
-            if tag.startswith(UPSTREAM_TAG):
-                needs.add(f"upstream {tag.removeprefix(UPSTREAM_TAG)}")
+        lately = self._lately[name] = _Lately(kind, notes, now + AGAIN)
+        needs = {Node("upstream", called) for called in lately.called}
+        needs.update(Node("callable", value) for value in lately.values)
+        needs.update(
+            Node("upstream", tag.removeprefix(UPSTREAM_TAG)) for tag in lately.tags if tag.startswith(UPSTREAM_TAG)
+        )
         self._learned.note(Node(kind, name), needs, now)
 
     def graph(self) -> Graph:
         """Return what is known now."""
-        learned = set()
-        for node, need in self._learned.pairs(self._clock()):
-            kind, _, name = need.partition(" ")
-            other: NodeKind = "callable" if kind == "callable" else "upstream"
-            learned.add(Edge(node, Node(other, name), is_learned=True))
+        learned = {Edge(node, need, is_learned=True) for node, need in self._learned.pairs(self._clock())}
         return Graph(self._nodes, self._edges | learned)
 
     def _add(self, node: Node, needs: dict[NodeKind, Iterable[str]]) -> None:

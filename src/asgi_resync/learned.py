@@ -6,9 +6,10 @@ from collections.abc import Hashable, Iterable, Iterator
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
+N = TypeVar("N", bound=Hashable)
 
 
-class Learned(Generic[K]):
+class Learned(Generic[K, N]):
     """What each key was found to need. A pair lasts *lifetime* seconds since it was last noted, and *most* last.
 
     Of more than *most* pairs those go that were noted longest ago. Time is in seconds, of any clock that goes forward.
@@ -19,8 +20,8 @@ class Learned(Generic[K]):
     def __init__(self, *, most: int = 4096, lifetime: float = 3600.0) -> None:
         self._most = most
         self._lifetime = lifetime
-        self._needs: dict[K, dict[str, float]] = {}
-        self._seen: dict[tuple[K, str], None] = {}
+        self._needs: dict[K, dict[N, float]] = {}
+        self._seen: dict[tuple[K, N], None] = {}
         """All pairs, the one that was noted longest ago first."""
 
     def __bool__(self) -> bool:
@@ -29,7 +30,7 @@ class Learned(Generic[K]):
     def __len__(self) -> int:
         return len(self._seen)
 
-    def note(self, key: K, names: Iterable[str], now: float) -> None:
+    def note(self, key: K, names: Iterable[N], now: float) -> None:
         """Add *names* to what *key* needs, as of *now*."""
         needs = self._needs.setdefault(key, {})
         seen = self._seen
@@ -43,7 +44,7 @@ class Learned(Generic[K]):
         while len(seen) > self._most:
             self._drop(next(iter(seen)))
 
-    def needed_by(self, key: K, now: float) -> frozenset[str]:
+    def needed_by(self, key: K, now: float) -> frozenset[N]:
         """Return what *key* was found to need and may need yet."""
         needs = self._needs.get(key)
         if needs is None:
@@ -56,7 +57,7 @@ class Learned(Generic[K]):
         for name in self._needs.pop(key, {}):
             self._seen.pop((key, name), None)
 
-    def pairs(self, now: float) -> Iterator[tuple[K, str]]:
+    def pairs(self, now: float) -> Iterator[tuple[K, N]]:
         """Drop what is too old, and yield the rest, what was noted last at the end."""
         since = now - self._lifetime
         while self._seen:
@@ -66,7 +67,7 @@ class Learned(Generic[K]):
             self._drop(pair)
         yield from tuple(self._seen)
 
-    def _drop(self, pair: tuple[K, str]) -> None:
+    def _drop(self, pair: tuple[K, N]) -> None:
         key, name = pair
         del self._seen[pair]
         needs = self._needs[key]

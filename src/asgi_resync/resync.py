@@ -31,7 +31,7 @@ from .knowledge import Knowledge
 from .resources.degradable import Degradable, DegradedAnswers
 from .resources.graph import Graph
 from .resources.health import Health
-from .resources.health_app import HealthApp, HealthRoutes
+from .resources.health_app import HealthApp, HealthRoutes, probe_paths
 from .resources.late import LateStart
 from .resources.life import Life
 from .resources.lifespan import LifespanResponder
@@ -161,6 +161,8 @@ class Resync:
             interval=first.health_interval,
             clock=clock,
         )
+        # The cache lets these alone: that a process lives is not for Redis to say.
+        self._aside = probe_paths(first.health_path)
         self.health_app = HealthApp(self._probes)
         """An ASGI app to mount, with `/livez`, `/readyz` and `/healthz`; RESYNC_HEALTH_PATH does it too."""
 
@@ -258,7 +260,7 @@ class Resync:
 
         It serves without being started; combine it with `resync.lifespan`, which sweeps and stops in order.
         """
-        return CacheMiddleware(self._inside(app), cache=self.cache, rules=self.rules)
+        return CacheMiddleware(self._inside(app), cache=self.cache, rules=self.rules, aside=self._aside)
 
     def guarded(self, app: AnyASGIApp) -> AnyASGIApp:
         """Return *app* with the breakers of its upstreams around it, and nothing else; *app* itself if it has none."""
@@ -372,7 +374,7 @@ class ResyncApp(CacheMiddleware):
     """An app with a Resync around it. It answers lifespan itself where the app does not."""
 
     def __init__(self, resync: Resync, app: AnyASGIApp) -> None:
-        super().__init__(resync._inside(app), cache=resync.cache, rules=resync.rules)
+        super().__init__(resync._inside(app), cache=resync.cache, rules=resync.rules, aside=resync._aside)
         self.wrapped = app
         self._late = resync._late(app)
         self.resync = resync

@@ -126,7 +126,7 @@ def test_what_is_no_name_is_refused() -> None:
 
 def test_what_was_learned_is_forgotten_in_time() -> None:
     """Each pair by itself, counted from when it was last noted."""
-    learned: Learned[str] = Learned(lifetime=10)
+    learned: Learned[str, str] = Learned(lifetime=10)
     learned.note("/plan", ["tws", "redis"], 0)
     learned.note("/plan", ["tws"], 6)
 
@@ -140,7 +140,7 @@ def test_what_was_learned_is_forgotten_in_time() -> None:
 @given(st.lists(st.tuples(st.integers(0, 5), st.sets(st.sampled_from("abc")), st.booleans()), max_size=40))
 def test_what_is_learned_is_bounded(steps: list[tuple[int, set[str], bool]]) -> None:
     """The latest pairs stay, whatever is noted and taken back."""
-    learned: Learned[int] = Learned(most=4)
+    learned: Learned[int, str] = Learned(most=4)
     model: dict[tuple[int, str], None] = {}
     for key, names, is_note in steps:
         if is_note:
@@ -307,6 +307,7 @@ def test_the_command_prints_it(shop: str, name: str, capsys: pytest.CaptureFixtu
     ("arguments", "remedy"),
     [
         (["graph_shop"], "with a colon"),
+        (["./graph_shop.py:app"], "and no path"),
         (["nowhere:app"], "change to the directory"),
         (["graph_shop:missing"], "no such name"),
         (["graph_shop:bare"], "it is function"),

@@ -13,7 +13,7 @@ import pytest
 from tests.unit.house import House, until
 from tests.unit.virtual_time import run_at_once
 
-from asgi_resync import BreakerRule, CacheRule, Health, Resource, Resync, Settings, Upstream
+from asgi_resync import BreakerRule, Cache, CacheRule, Health, Resource, Resync, Settings, Upstream
 from asgi_resync.testing import ManualClock, Reply, Response, ScriptedApp, request
 
 SECRET = "hunter2-hunter2-hunter2"
@@ -316,3 +316,23 @@ async def test_what_nobody_has_built_is_not_called_healthy() -> None:
         health = await resync.health()
 
     assert ("degraded", "starting") == (health.status, health.resources["graph"].state)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("path", ["livez", "readyz", "healthz"])
+async def test_a_probe_asks_no_second_tier(method: str, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Redis that is frozen must not make an orchestrator kill the app; neither by a rule that covers all paths."""
+
+    async def fetch(cache: Cache, key: object) -> None:
+        raise AssertionError("the second tier was asked")
+
+    monkeypatch.setattr(Cache, "fetch", fetch)
+    settings = Settings.from_env({"RESYNC_REDIS_URL": "redis://127.0.0.1:1", "RESYNC_HEALTH_PATH": "/-"})
+    resync = Resync(settings, rules=[CacheRule("/{rest:path}", ttl=60)])
+    try:
+        answer = await request(resync(ScriptedApp()), method, f"/-/{path}")
+    finally:
+        await resync.stop()
+
+    assert 200 == answer.status
+    assert answer.header("cache-status") is None

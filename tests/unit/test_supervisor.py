@@ -485,3 +485,24 @@ def test_a_name_that_is_not_there_is_told() -> None:
     assert "idle" == supervisor["db"].state
     assert ["db"] == list(supervisor)
     assert {} == dict(Supervisor())
+
+
+def test_what_looks_after_itself_took_no_longer_because_it_was_away() -> None:
+    """Its latency is that of its first connection: nobody here knows how long it took to come back."""
+
+    async def test() -> None:
+        house, reports = House(), list[Report]()
+        supervisor = house.supervisor([house.make("redis", tells=reports.append, critical=False)])
+        await supervisor.start(30)
+        for seconds, cause in ((1, None), (4, "lost"), (4, None)):
+            await asyncio.sleep(seconds)
+            reports[0](cause)
+        standing = supervisor["redis"]
+        ups = [event.seconds for event in house.events if isinstance(event, ResourceUp)]
+        await supervisor.stop(1)
+
+        assert standing.is_up
+        assert pytest.approx(1.0) == standing.latency
+        assert [pytest.approx(1.0), 0.0] == ups
+
+    run_at_once(test())

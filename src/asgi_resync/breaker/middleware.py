@@ -76,7 +76,7 @@ class BreakerMiddleware:
         self._of_rules = {id(rule): fallback_app(rule.fallback) for rule in self.rules}
         self._by_path: dict[tuple[str, str], BreakerRule | None] = {}
         self._clock = clock
-        self._learned: Learned[tuple[str, str]] = Learned(most=MAX_PATHS, lifetime=LEARNED_FOR)
+        self._learned: Learned[tuple[str, str], str] = Learned(most=MAX_PATHS, lifetime=LEARNED_FOR)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection scope; anything but HTTP goes to the app untouched."""

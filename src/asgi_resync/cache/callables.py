@@ -28,8 +28,9 @@ from .entry import StoredResponse
 from .flight import MAX_ATTEMPTS, Flight, FlightKey, Flights
 from .learning import learn
 from .options import CacheOptions
-from .policy.reuse import AskApp, Fresh, ServeStale, may_serve_if_error, reuse
+from .policy.reuse import AskApp, Fresh, ServeStale, reuse
 from .provenance import built_from
+from .standby import may_stand_in
 from .tags import MarkedStale
 from .turn import patiences
 from .value_terms import ValueTerms
@@ -293,9 +294,7 @@ class Values:
         cache = self._cache
         if stale is not None:
             cache.refresh_failed(key, stale, type(error).__name__)
-            standing = cache.ledger.standing(stale)
-            marked = standing.at if isinstance(standing, MarkedStale) else None
-            if standing != "purged" and may_serve_if_error(stale, cache.clock(), None, marked_stale_at=marked):
+            if may_stand_in(cache, stale):
                 flight.land(stale, is_fallback=True)
                 return
         elif cache.emit is not None:

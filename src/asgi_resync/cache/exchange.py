@@ -280,8 +280,7 @@ class Exchange:
             self.cache.failed("exchange.complete", error)
             self._outcome.turn_back()
         self.phase = "passing"
-        if self._held is not None:
-            await self._release(made if made is not None else self._copy.fields.etag, made)
+        await self._release(made if made is not None else self._copy.fields.etag, made)
 
     def _variant(self, names: tuple[bytes, ...]) -> tuple[object, ...]:
         return self.asked.variant(self.cache, names)
@@ -353,7 +352,7 @@ class Exchange:
 
     async def crashed(self, error: Exception) -> bool:
         """The app raised; True if the client was answered all the same."""
-        if self._is_unanswered and self._falls_back:
+        if self._falls_back:
             _log.error("The app raised; its client is answered from the store.", exc_info=error)
             await self._serve_fallback(type(error).__name__)
             return True
@@ -368,32 +367,28 @@ class Exchange:
 
     @property
     def _falls_back(self) -> bool:
-        """Whether the fallback may be served now: the app may have taken longer to fail than its window lasts."""
-        if self.fallback is None or self._may_fall_back is None or self.asked.is_void(self.cache):
+        """Whether the fallback may be served now: unless the app has answered, or took longer than its window lasts."""
+        is_unanswered = self.phase == "waiting" or (self.phase == "copying" and self._held is not None)
+        if not is_unanswered or self.fallback is None or self._may_fall_back is None or self.asked.is_void(self.cache):
             return False
         return self._may_fall_back(self.fallback)
 
-    @property
-    def _is_unanswered(self) -> bool:
-        return self.phase == "waiting" or (self.phase == "copying" and self._held is not None)
-
     async def returned(self) -> None:
         """The app has returned; tell those who wait if it left the response unfinished."""
-        if self._is_unanswered and self._falls_back:
+        if self._falls_back:
             await self._serve_fallback("incomplete")
         elif self.phase in ("waiting", "copying"):
-            if self.phase == "copying":
+            if is_copying := self.phase == "copying":
                 self._not_stored("incomplete", self._copy.fields.status)
             self._outcome.fail()
-            if self._held is not None:
+            if is_copying:
                 await self._release(self._copy.fields.etag)
 
     async def _abandon(self, reason: str) -> None:
         """Stop copying and let the rest flow."""
         self._not_stored(reason, self._copy.fields.status)
         self.phase = "passing"
-        if self._held is not None:
-            await self._release(self._copy.fields.etag)
+        await self._release(self._copy.fields.etag)
 
     def _not_stored(self, reason: str, status: int, *, is_degraded: bool = False) -> None:
         is_marked = self._mark.terms is not None

@@ -19,5 +19,7 @@ def learn(cache: Cache, kind: Literal["route", "callable"], name: str, notes: No
 
 def learn_route(cache: Cache, rule: Terms | None, scope: Scope, notes: Notes) -> None:
     """Tell what the app has called for a request, under the name of its *rule*, else of its route."""
-    if cache.on_built is not None and (notes.called or notes.values):
-        learn(cache, "route", getattr(rule, "pattern", "") or route_name(scope), notes)
+    if (notes.called or notes.values) and cache.on_built is not None:
+        name = getattr(rule, "pattern", "") or route_name(scope)
+        if name:
+            cache.on_built("route", name, notes)

@@ -23,14 +23,13 @@ from .keys import UNKEYED, unkeyed_of, variant_of
 from .lead import flown, lead, shared_receive
 from .lookup import Found, candidates_for, look_up
 from .policy.control import RequestControl, request_control
-from .policy.reuse import AskApp, Fresh, ServeStale, may_serve_if_error, reuse
+from .policy.reuse import AskApp, Fresh, ServeStale, reuse
 from .policy.validation import PRECONDITIONS
 from .refresh import refresh
 from .replies import Replies
 from .rules import Terms
-from .standby import call_with_standby
+from .standby import call_with_standby, may_stand_in
 from .status import forward_member
-from .tags import MarkedStale
 from .turn import claim_key, take_turn
 
 Special: TypeAlias = Mapping[bytes, bytes]
@@ -48,25 +47,8 @@ class Responder:
     """Answers one GET or HEAD, or a POST or QUERY whose body is in the key. Made per request, used once."""
 
     __slots__ = (
-        "_app",
-        "_attempt",
-        "_body",
-        "_cache",
-        "_conditional",
-        "_control",
-        "_epoch",
-        "_forward",
-        "_found_key",
-        "_headers",
-        "_is_absent",
-        "_key",
-        "_method",
-        "_receive",
-        "_replies",
-        "_rule",
-        "_scope",
-        "_send",
-        "_special",
+        "_app", "_attempt", "_body", "_cache", "_conditional", "_control", "_epoch", "_forward", "_found_key",
+        "_headers", "_is_absent", "_key", "_method", "_receive", "_replies", "_rule", "_scope", "_send", "_special",
         "_unkeyed",
     )  # fmt: skip
 
@@ -181,13 +163,10 @@ class Responder:
         name = self._cache.options.status_name(self._key) if self._rule is not None else None
         return send if name is None else adding(send, forward_member(name, self._forward, detail=detail))
 
-    @property
-    def _route(self) -> str:
-        return getattr(self._rule, "pattern", "")
-
     def _missed(self) -> None:
         if self._cache.emit is not None:
-            self._cache.emit(CacheMiss(key=self._key, route=self._route, reason=self._forward))
+            route = getattr(self._rule, "pattern", "")
+            self._cache.emit(CacheMiss(key=self._key, route=route, reason=self._forward))
 
     def _goes_alone(self, now: float, entry: StoredResponse | None) -> bool:
         if b"authorization" in self._special or self._cache.passing.holds(self._key, now):
@@ -261,9 +240,7 @@ class Responder:
         """Follow the flight under way for what is asked, or lead one."""
         cache = self._cache
         loop = asyncio.get_running_loop()
-        key = self._found_key
-        hops = 0
-        has_waited = False
+        key, hops, has_waited = self._found_key, 0, False
         relief: Flight[StoredResponse] | None = None
         while hops < MAX_HOPS:
             flight = cache.flights.find(key)
@@ -320,10 +297,7 @@ class Responder:
 
     def _may_fall_back(self, entry: StoredResponse) -> bool:
         """Return whether *entry* may answer at this moment in place of an error."""
-        standing = self._cache.ledger.standing(entry)
-        marked = standing.at if isinstance(standing, MarkedStale) else None
-        now = self._cache.clock()
-        return standing != "purged" and may_serve_if_error(entry, now, self._control, marked_stale_at=marked)
+        return may_stand_in(self._cache, entry, self._control)
 
     async def _share(self, brought: Brought) -> Literal["answered", "alone", "outdated"]:
         """Answer with what a flight brought, if it may answer this request too."""
@@ -367,19 +341,19 @@ class Responder:
             call = self._ask_in_turn(self._cache.claims, key, flight, exchange, receive)
         await lead(self._cache, exchange, flight, self._send, flown(self._cache, key, flight, call))
 
+    def _is_fresh(self, found: Found) -> bool:
+        if found.entry is None:
+            return False
+        now, marked = self._cache.clock(), found.marked_stale_at
+        return isinstance(reuse(found.entry, now, self._control, marked_stale_at=marked), Fresh)
+
     async def _ask_in_turn(
         self, claims: Claims, key: FlightKey, flight: Flight[StoredResponse], exchange: Exchange, receive: Receive
     ) -> None:
         """Call the app when it is this process's turn, or answer with what another process has stored meanwhile."""
 
-        def is_fresh(found: Found) -> bool:
-            if found.entry is None:
-                return False
-            now = self._cache.clock()
-            return isinstance(reuse(found.entry, now, self._control, marked_stale_at=found.marked_stale_at), Fresh)
-
         turn = await take_turn(
-            claims, key, self._patience, is_absent=self._is_absent, look=self._look_up, fits=is_fresh
+            claims, key, self._patience, is_absent=self._is_absent, look=self._look_up, fits=self._is_fresh
         )
         if isinstance(turn, StoredResponse):
             exchange.stored = turn

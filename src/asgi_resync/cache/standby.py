@@ -7,12 +7,26 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from .._asgi import ASGIApp, Message, RawHeaders, Receive, Scope, Send
+from .cache import Cache
+from .entry import StoredResponse
 from .opening import degraded_lines, is_error
+from .policy.control import RequestControl
+from .policy.reuse import may_serve_if_error
+from .tags import MarkedStale
 
 _log = logging.getLogger("asgi_resync")
 
 StandIn: TypeAlias = Callable[[str, RawHeaders], Awaitable[bool]]
 """Answers in place of the app that failed as the text and the header lines say; False if it may not."""
+
+
+def may_stand_in(cache: Cache, entry: StoredResponse, control: RequestControl | None = None) -> bool:
+    """Return whether *entry* may answer at this moment in place of an error; *control* is what the request says."""
+    standing = cache.ledger.standing(entry)
+    if standing == "purged":
+        return False
+    marked = standing.at if isinstance(standing, MarkedStale) else None
+    return may_serve_if_error(entry, cache.clock(), control, marked_stale_at=marked)
 
 
 async def call_with_standby(app: ASGIApp, scope: Scope, receive: Receive, send: Send, stand_in: StandIn) -> None:

@@ -20,8 +20,8 @@ def resync_of(name: str) -> Resync:
     raises when it is imported passes through.
     """
     module_name, _, attribute = name.partition(":")
-    if not module_name or not attribute:
-        raise AppNotFound(f"{name}: give module and app with a colon between them, such as shop.main:app")
+    if not module_name or not attribute or "/" in module_name or "\\" in module_name:
+        raise AppNotFound(f"{name}: give module and app with a colon between them, and no path, such as shop.main:app")
     if (here := os.getcwd()) not in sys.path:
         sys.path.insert(0, here)
     try:

@@ -16,7 +16,10 @@ class ResourceEvent(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceUp(ResourceEvent):
-    """A resource can be used, after so many `attempts`, of which the last took `seconds`."""
+    """A resource can be used, after so many `attempts`, of which the last took `seconds`.
+
+    Both are 0 for one that looks after itself, and was up before.
+    """
 
     attempts: int
     seconds: float

@@ -74,13 +74,18 @@ class HealthApp:
         return 200 if health.ready else 503, msgspec.json.encode(health)
 
 
+def probe_paths(prefix: str | None) -> tuple[str, ...]:
+    """Return where `PATHS` are answered below *prefix*; nowhere without one."""
+    return () if prefix is None else tuple(prefix.rstrip("/") + path for path in PATHS)
+
+
 class HealthRoutes:
     """Answers *health*'s paths under *prefix*, and hands everything else to *app*."""
 
     def __init__(self, app: AnyASGIApp, health: HealthApp, prefix: str) -> None:
         self._app = app
         self._health = health
-        self._paths = {prefix.rstrip("/") + path: path for path in PATHS}
+        self._paths = dict(zip(probe_paths(prefix), PATHS, strict=True))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection scope."""

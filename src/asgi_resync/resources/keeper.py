@@ -107,7 +107,8 @@ class Keeper:
         if self._stop_times is not None:
             return
         if cause is None:
-            self._up()
+            # Once it was up, nobody here knows how long it took to come back: it was down, and tried by itself.
+            self._up(None if self.standing.latency is not None else self._monotonic() - self._began)
         elif self.standing.is_up:
             self._down(cause)
 
@@ -126,8 +127,7 @@ class Keeper:
                 self._down(error)
         else:
             if self._is_serving():
-                self._began = began
-                self._up()
+                self._up(self._monotonic() - began)
 
     # Its task
 
@@ -172,7 +172,7 @@ class Keeper:
             raise
         self._is_held = True
         if resource.tells is None:
-            self._up()
+            self._up(self._monotonic() - self._began)
         assert self._asked is not None
         if resource.run is None:
             # Not the future itself: whoever cancels this task would cancel that too.
@@ -242,15 +242,14 @@ class Keeper:
             self.standing = replace(self.standing, state=state, since=self._wall())
             self._bell.ring()
 
-    def _up(self) -> None:
-        seconds = self._monotonic() - self._began
+    def _up(self, seconds: float | None) -> None:
         was, attempts, self.error = self.standing, self.standing.attempts, None
-        self.standing = replace(was, cause=None, latency=seconds)
+        self.standing = replace(was, cause=None, latency=was.latency if seconds is None else seconds)
         if was.is_up:
             return
         self._change("up")
         self.standing = replace(self.standing, attempts=0)
-        self._tell(ResourceUp(resource=self.resource.name, attempts=attempts, seconds=seconds))
+        self._tell(ResourceUp(resource=self.resource.name, attempts=attempts, seconds=seconds or 0.0))
 
     def _down(self, why: Exception | str) -> None:
         cause = why if isinstance(why, str) else type(why).__name__

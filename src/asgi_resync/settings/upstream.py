@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import msgspec
+
 from ..errors import SettingProblem
 from .breaker import BreakerSettings
 from .values import MASK
@@ -275,16 +277,7 @@ class UpstreamSettings(BreakerSettings, frozen=True, kw_only=True):
         bool,
         setting("flag", "With Redis, its breaker tells those of other processes what it finds out, and heeds them"),
     ] = True
-    given: frozenset[str] = frozenset(
-        {
-            "fail_max", "reset_timeout", "max_open_time", "failure_rate", "minimum_calls", "window", "slow_call",
-            "slow_call_rate", "probes", "successes", "probe_timeout", "url", "user", "password", "token", "verify",
-            "ca_file", "connect_timeout", "read_timeout", "write_timeout", "pool_timeout", "total_timeout",
-            "max_connections", "max_keepalive", "max_calls", "max_waiting", "retry_attempts", "retry_backoff",
-            "retry_backoff_max", "retry_after_max", "retry_share", "retry_floor", "health_path", "deadline_header",
-            "shared",
-        }
-    )  # fmt: skip
+    given: frozenset[str] = msgspec.field(default_factory=lambda: _all_fields())
 
     def contradictions(self) -> list[SettingProblem]:
         """Return the values that are right, but not together."""
@@ -297,6 +290,10 @@ class UpstreamSettings(BreakerSettings, frozen=True, kw_only=True):
         if self.token is not None and self.user is not None:
             problems.append(SettingProblem(f"{room}.token", MASK, f"expected that alone, or {room}.user alone"))
         return problems
+
+
+def _all_fields() -> frozenset[str]:
+    return frozenset(UpstreamSettings.__struct_fields__) - {"given"}
 
 
 def unset_upstream(name: str) -> UpstreamSettings:
