@@ -22,8 +22,15 @@ RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 # The Python that runs this is tested too: on a machine with a newer one only, it is all there is.
 SUPPORTED = [*("3.11", "3.12", "3.13"), *([RUNNING] if sys.version_info > (3, 14) else [])]
 PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")["project"]
-WITH_SERVERS = ("chaos", "differential", "servers")
-"""Tests that start databases and proxies; they run on the newest Python alone."""
+WITH_SERVERS = (
+    "chaos",
+    "differential",
+    "examples",
+    "servers",
+    "transparency/test_server_lifespan.py",
+    "transparency/test_servers.py",
+)
+"""Tests that start databases, proxies and many a server; they run on the newest Python alone."""
 UNMEASURED = (
     "chaos",
     "differential",

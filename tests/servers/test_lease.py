@@ -88,6 +88,30 @@ async def test_one_gets_it_and_the_other_is_woken_at_its_end(server: Server) -> 
         assert b"p1:" in server.execute("GET", _lease(server))
 
 
+async def test_an_end_whose_word_is_under_way_is_no_leave_to_call(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who looks just then is granted the lease, and hears afterwards that what it waited for can be found."""
+    monkeypatch.setattr("asgi_resync.cache.l2.lease.NEWS", 10.0)
+    async with processes(server.url, 1) as (first,):
+        link = RedisLink(server.url, deadline=5.0)
+        second = Leases(link, NAMES, origin="late", seconds=30.0, encode=encode_message, written=_written)
+        held = await first.leases.claim(KEY, None, is_absent=False)
+        waiting = asyncio.create_task(second.claim(KEY, None, is_absent=False))
+        await _until_awaited(server)
+        assert held is not None
+        held.end(is_stored=True)
+        async with asyncio.timeout(10):
+            while b"late:" not in (server.execute("GET", _lease(server, claimed=False)) or b""):
+                await anyio.lowlevel.checkpoint()
+        second.woken(KEY)
+
+        assert await asyncio.wait_for(waiting, 10) is None
+        await second.aclose()
+        assert [] == server.execute("KEYS", "resync:l:*")
+        await link.aclose()
+
+
 async def test_a_lease_nobody_waits_for_ends_without_a_word(server: Server) -> None:
     """A call that no other process was interested in costs no message."""
     async with processes(server.url, 1) as (process,):

@@ -27,6 +27,8 @@ RETRY = 0.25
 AGAIN = (0.1, 0.4, 1.0)
 """Pauses in seconds after which a lease is given back again that may be granted late: what was sent to a Redis that
 froze, or is held up on its way, is carried out when it thaws."""
+NEWS = 0.05
+"""Seconds that the word of an end may take to arrive after the end itself."""
 SOONEST = 0.005
 """Seconds between two looks at a lease that should have expired: clocks need not agree about the millisecond."""
 LONGEST = 0.1
@@ -128,6 +130,7 @@ class Leases:
         # Before Redis is asked, lest the lease end between its answer and our waiting.
         ended: asyncio.Future[None] = loop.create_future()
         self._waiting.setdefault(key, set()).add(ended)
+        has_waited = False
         try:
             while True:
                 arguments = (token, _px(min(PROBATION, self.longest)), int(is_absent))
@@ -142,12 +145,14 @@ class Leases:
                     self._give_back(key, raw, token, is_stored=False, again=AGAIN)
                     raise
                 if left == 0:
-                    return _Lease(self, key, raw, token)
+                    granted = _Lease(self, key, raw, token)
+                    return granted if await self._is_due(granted, ended, has_waited=has_waited) else None
                 if left == -1 or ended.done():
                     return None
                 patient = until - loop.time()
                 if patient <= 0:
                     return None if patience == 0 else _NOTHING
+                has_waited = True
                 remaining = max(SOONEST, left / 1000 if isinstance(left, int) else 0.0)
                 if await _done(ended, min(patient, remaining, LONGEST)):
                     return None
@@ -156,6 +161,21 @@ class Leases:
             waiting.discard(ended)
             if not waiting:
                 del self._waiting[key]
+
+    async def _is_due(self, granted: _Lease, ended: asyncio.Future[None], *, has_waited: bool) -> bool:
+        """Return whether the app is to be called by the lease *granted*; if not, it is given back.
+
+        Where the lease of another was waited for, it may have ended in order, and the word of that, with all that the
+        store is to be asked again for, be under way yet.
+        """
+        try:
+            if not (ended.done() or (has_waited and await _done(ended, NEWS))):
+                return True
+        except asyncio.CancelledError:
+            granted.end(is_stored=False)
+            raise
+        granted.end(is_stored=False)
+        return False
 
     def woken(self, key: CacheKey) -> None:
         """Wake those who wait for the lease on *key*: it has ended."""
