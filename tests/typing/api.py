@@ -11,6 +11,7 @@ from typing import assert_type
 import httpx
 import httpx2
 import redis.asyncio
+from starlette.requests import HTTPConnection
 from starlette.routing import Mount
 
 import asgi_resync
@@ -63,7 +64,8 @@ from asgi_resync import (
     retrying_transport,
     telemetry,
 )
-from asgi_resync._asgi import Receive, Scope, Send
+from asgi_resync._asgi import ASGIApp, Receive, Scope, Send
+from asgi_resync.console import Console
 from asgi_resync.errors import SettingProblem
 from asgi_resync.testing import FakeTWS, Fault, ManualClock, Reply, Request, Response, ScriptedApp, request
 
@@ -152,6 +154,18 @@ def telling() -> Resync:
     together = telemetry.all_of(telemetry.to_logging("app.cache", interval=10, clock=ManualClock()), aside)
     Resync(on_event=together)
     return Resync.from_env({}, on_event=[on_event, together])
+
+
+def console() -> Console:
+    """Mounted, or in front of an app."""
+    resync = Resync.from_env({})
+    app: ASGIApp = Console(resync, token="0123456789abcdef").around(resync(plain_app), "/-/console")
+    given: ASGIApp = Console(resync, auth=lambda request: True)
+
+    async def auth(request: HTTPConnection) -> bool:
+        return app is not given
+
+    return Console(resync, recorder=telemetry.Recorder(), auth=auth, insecure=False)
 
 
 def facade() -> Resync:

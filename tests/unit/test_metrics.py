@@ -328,7 +328,7 @@ def test_a_recorder_knows_what_changed() -> None:
     few(Purged(scope="tag", name="plan", soft=True))
     few(Purged(scope="all", name="", soft=False))
     changes = [change.text for change in few.recording().changes]
-    assert ["Everything was purged.", "tag plan was marked stale."] == changes
+    assert ["Everything was purged.", "Tag plan was marked stale."] == changes
 
 
 def test_states_of_breakers_are_those_that_there_are() -> None:

@@ -104,6 +104,19 @@ class Settings(Room, frozen=True, kw_only=True):
         float,
         setting("duration", "Time for which the result of a resource's check holds", low=0, high=_HOUR),
     ] = 5.0
+    console_token: (
+        Annotated[
+            str,
+            setting(
+                "text",
+                "Lets its bearer use the console, see `help(asgi_resync.console.Console)`; without it, nobody so",
+                pattern=r"\A[A-Za-z0-9._~+/=-]{16,}\Z",
+                expected="16 characters at least, as RFC 6750 allows them in a token",
+                secret=True,
+            ),
+        ]
+        | None
+    ) = None
     cache: CacheSettings = msgspec.field(default_factory=CacheSettings)
     redis: RedisSettings = msgspec.field(default_factory=RedisSettings)
     upstreams: Mapping[str, UpstreamSettings] = msgspec.field(default_factory=dict)

@@ -113,6 +113,7 @@ class _Slot:
 
 _L1, _L2, _STALE, _COLLAPSED, _MISSES, _RESCUED, _PLACES = range(7)
 """Where in a slot each is counted, and how many there are."""
+_PURGED = {"all": "Everything", "tag": "Tag", "url": "URL", "upstream": "Upstream"}
 _REDIS, _UPSTREAM = range(2)
 """What was timed."""
 
@@ -190,7 +191,7 @@ class Recorder:
     def _note(self, event: Event, now: float) -> None:
         if isinstance(event, Purged):
             how = "marked stale" if event.soft else "purged"
-            what = "Everything" if event.scope == "all" else f"{event.scope} {event.name[:LONGEST_NAME]}"
+            what = f"{_PURGED[event.scope]} {event.name[:LONGEST_NAME]}".strip()
             self._changes.append(Change(at=now, level="info", text=f"{what} was {how}."))
             return
         if isinstance(event, BreakerChanged):
