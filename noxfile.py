@@ -23,6 +23,7 @@ RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 SUPPORTED = [*("3.11", "3.12", "3.13"), *([RUNNING] if sys.version_info > (3, 14) else [])]
 PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")["project"]
 WITH_SERVERS = (
+    "browser",
     "chaos",
     "differential",
     "examples",
@@ -32,6 +33,7 @@ WITH_SERVERS = (
 )
 """Tests that start databases, proxies and many a server; they run on the newest Python alone."""
 UNMEASURED = (
+    "browser",
     "chaos",
     "differential",
     "examples",
@@ -222,6 +224,13 @@ def chaos(session: nox.Session) -> None:
     environ = {"RESYNC_CHAOS": "long", "HYPOTHESIS_PROFILE": "deep"}
     session.run("pytest", "-v", "tests/chaos", *session.posargs, env=environ)
     session.run("pytest", "-v", "--timeout=1800", "tests/servers/test_two_nodes.py", *session.posargs, env=environ)
+
+
+@nox.session(python=OLDEST, requires=["build"])
+def browser(session: nox.Session) -> None:
+    """Look at the console with a Chromium, which must be here, and keep a picture of each of its states."""
+    _install_wheel(session, "test")
+    session.run("pytest", "-v", "tests/browser", *session.posargs, env={"RESYNC_BROWSER": "required"})
 
 
 @nox.session(python=OLDEST, requires=["build"])

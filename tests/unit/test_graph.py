@@ -212,6 +212,8 @@ async def test_it_has_what_is_declared_and_what_is_learned() -> None:
         ({"path_params": {"number": 7}}, "/item/{number}/of/{number}"),
         ({"path_params": {"other": "8"}}, "/item/7/of/7"),
         ({"path": "/" + "x" * 300}, ""),
+        ({"router": object()}, ""),
+        ({"router": object(), "endpoint": object(), "path_params": {}}, "/item/7/of/7"),
     ],
 )
 def test_a_route_goes_by_the_pattern_that_found_its_handler(said: dict[str, object], name: str) -> None:

@@ -28,11 +28,13 @@ def route_name(scope: Scope) -> str:
     """Return the pattern by which the framework has found the handler, else the path; "" for one that is too long.
 
     Litestar and FastAPI say it. Starlette says what the parameters were, and each segment that is the value of one
-    stands for it.
+    stands for it; and where it has found no handler, the path is anybody's invention, and "" too.
     """
     template = scope.get("path_template") or getattr(scope.get("route"), "path", None)
     if isinstance(template, str) and template:
         return template
+    if "router" in scope and "endpoint" not in scope:
+        return ""
     path, parameters = scope["path"], scope.get("path_params")
     if parameters and isinstance(parameters, Mapping):
         names = {str(value): name for name, value in reversed(list(parameters.items()))}

@@ -154,25 +154,22 @@ def _breaker(
 ) -> str:
     state = breaker.state
     how = "down" if state in OPEN else "up" if state == "closed" else "degraded"
-    more = f"{breaker.failures} of {breaker.calls} calls failed"
+    said = [f"{breaker.failures} of {breaker.calls} calls failed"] if breaker.calls else []
     if breaker.retry_after > 0:
         # In steps, or this card alone would be sent each second.
-        more += f", tried again within {_rounded(breaker.retry_after)}"
+        said.append(f"tried again within {_rounded(breaker.retry_after)}")
+    more = ", ".join(said) or "no call of late"
     changes = "".join(
         f"<li>{_time(change.at)} {escape(change.state)} <small>{escape(change.cause)}</small></li>"
         for change in list(history)[: -_HISTORY - 1 : -1]
     )
     touches = "; ".join(f"{kind} {', '.join(map(escape, names))}" for kind, names in impact.items())
-    released = state in ("forced-open", "forced-closed", "metrics-only")
+    orders = [("forced-open", "Force open"), ("forced-closed", "Force closed"), ("metrics-only", "Count only")]
+    if state != "closed":
+        orders.append(("released", "Close now" if state in ("open", "half-open") else "Release"))
     buttons = "".join(
-        f'<button name="to" value="{to}" id="{escape(to)}-{escape(name)}"{" disabled" if to == state else ""}>'
-        f"{text}</button>"
-        for to, text in (
-            ("forced-open", "Force open"),
-            ("forced-closed", "Force closed"),
-            ("metrics-only", "Count only"),
-            ("released", "Release" if released else "Close, and forget"),
-        )
+        f'<button name="to" value="{to}" id="{to}-{escape(name)}"{" disabled" if to == state else ""}>{text}</button>'
+        for to, text in orders
     )
     return (
         f'<article class="card"><h3>{escape(name)} <strong class="state {how}">{escape(state)}</strong></h3>'
