@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from .. import __version__
 from .._asgi import AnyASGIApp, Clock, Message, Receive, Scope, Send
+from ..cache.rules import route_path
 from ..errors import RuleError
 from ..events import ConfigApplied, ConfigRefused
 from ..resources.health import BreakerHealth
@@ -135,6 +136,10 @@ class Console(Starlette):
                 message = {**message, "headers": headers.raw}
             await send(message)
 
+        path, root = scope["path"], scope.get("root_path", "")
+        if path.endswith("/") and route_path(path, root) not in ("", "/"):
+            # Litestar ends every path that it hands to a mounted app with one.
+            scope = {**scope, "path": path.rstrip("/")}
         await super().__call__(scope, receive, sealed)
 
     async def purge_url(self, request: Request) -> Response:
