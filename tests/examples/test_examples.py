@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,7 +14,8 @@ import pytest
 from tests.transparency.servers import ROOT, Answer, ask, free_port, process, until
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
-PAGE = 60
+PAGE = 66
+"""Lines on a sheet of paper."""
 
 
 @pytest.fixture(scope="module")
@@ -122,3 +126,66 @@ def test_the_litestar_example_tells_languages_apart(run: Callable[[str], int]) -
     assert [answer.body for answer in first] == [answer.body for answer in second]
     assert all(cache_status(answer).startswith(b"resync; hit") for answer in second)
     assert not any(b"hit" in cache_status(answer) for answer in third)
+
+
+def test_the_purging_example_purges_what_a_write_has_changed(run: Callable[[str], int]) -> None:
+    """What carries the tag is gone; what was purged softly is served once more, and made anew behind it."""
+    port = run("purge_on_write.py")
+    ask(port, "/products/lamp")
+    old = ask(port, "/catalogue")
+    hits = [cache_status(ask(port, path)) for path in ("/products/lamp", "/catalogue")]
+    changed = ask(port, "/products/lamp?price=30", method="PUT")
+    product, stale = ask(port, "/products/lamp"), ask(port, "/catalogue")
+    until(lambda: json.loads(ask(port, "/catalogue").body)["lamp"] == 30, "the catalogue is made anew")
+
+    assert all(status.startswith(b"resync; hit") for status in hits)
+    assert {"purge": "local"} == json.loads(changed.body)
+    assert 30 == json.loads(product.body)["price"]
+    assert old.body == stale.body
+    assert b"stale-while-revalidate" in cache_status(stale)
+
+
+def test_the_example_of_callables_prints_what_it_promises() -> None:
+    """One call for a hundred, a list for each, a purge, and a stale value instead of an error."""
+    printed = subprocess.run(
+        [sys.executable, str(ROOT / "examples" / "cached_callable.py")], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+
+    job = "[Job(name='PAYROLL', status='EXEC')]"
+    assert [
+        f"100 asked, 1 call: {job}",
+        f"the next one gets {job}",
+        "purged, and asked again: 2 calls",
+        f"stale instead of an error: {job}",
+        "without a decorator: 42",
+    ] == printed
+
+
+def test_the_dashboard_stays_up_while_the_scheduler_is_frozen() -> None:
+    """The page as it was, with the time of it; actions are refused; and it is fresh again when the scheduler is."""
+    port, behind = free_port(), free_port()
+    command = [str(ROOT / "examples" / "tws_dashboard.py")]
+    with (
+        process(["asgi_resync.testing", "--port", str(behind)], behind) as scheduler,
+        process(command, port, {"PORT": str(port), "TWS_HOST": f"http://127.0.0.1:{behind}"}) as dashboard,
+    ):
+        until(scheduler.answers, "the scheduler answers")
+        until(dashboard.answers, "the dashboard answers")
+        first = ask(port, "/")
+        scheduler.popen.send_signal(signal.SIGSTOP)
+        try:
+            refused = [ask(port, "/jobs/TRANSFORM/rerun", method="POST").status for _ in range(3)]
+            until(lambda: b"hit; ttl=-" in cache_status(ask(port, "/")), "the page is stale")
+            stale = ask(port, "/")
+        finally:
+            scheduler.popen.send_signal(signal.SIGCONT)
+        until(lambda: ask(port, "/jobs/TRANSFORM/rerun", method="POST").status == 202, "the scheduler is asked again")
+        fresh = ask(port, "/")
+
+    assert b"TRANSFORM on FTA1: ABEND" in first.body
+    assert b"FTA2 FTA DOWN" in first.body
+    assert 503 == refused[-1]
+    assert (200, first.body) == (stale.status, stale.body)
+    assert b"stale-while-revalidate" in cache_status(stale)
+    assert 200 == fresh.status
+    assert fresh.body != first.body
