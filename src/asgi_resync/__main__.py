@@ -1,15 +1,17 @@
-"""`python -m asgi_resync COMMAND`: hands the arguments to one command, and knows nothing of what it does."""
+"""`asgi-resync COMMAND` or `python -m asgi_resync COMMAND`: hands the arguments to one command."""
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from . import __version__
+from .cli.command import Status, exit_statuses, program
 
 
 class Command(NamedTuple):
@@ -27,32 +29,34 @@ COMMANDS: Mapping[str, Command] = {
 
 
 def main(argv: Sequence[str] | None = None, commands: Mapping[str, Command] = COMMANDS) -> int:
-    """Run one of *commands*; its exit status.
-
-    0 is success, 2 arguments or settings that cannot be used, 141 a reader that went away (`… | head`), as for any
-    program that SIGPIPE ends.
-    """
+    """Run one of *commands*; its exit status, see `cli.command.Status`."""
     parser = argparse.ArgumentParser(
-        prog="python -m asgi_resync",
+        prog=program(),
         usage="%(prog)s [-h] [--version] COMMAND ...",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="commands:\n" + "\n".join(f"  {name:<10}{command.summary}" for name, command in commands.items()),
-        epilog="COMMAND --help explains a command. Exit status: 0 done, 2 wrong arguments or settings.",
+        epilog=f"{exit_statuses()}\n\nCOMMAND --help explains a command.",
     )
     parser.add_argument("--version", action="version", version=f"asgi-resync {__version__}")
     parser.add_argument("command", metavar="COMMAND", choices=tuple(commands), help=argparse.SUPPRESS)
     rest = parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     rest.required = False  # Or argparse names it among what is missing.
     chosen = parser.parse_args(argv)
-    run: Callable[[Sequence[str]], int | None] = importlib.import_module(commands[chosen.command].module).main
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A name that the terminal cannot show must not end the program.
+            stream.reconfigure(errors="backslashreplace")
     try:
-        status = run(chosen.arguments) or 0
+        run: Callable[[Sequence[str]], int | None] = importlib.import_module(commands[chosen.command].module).main
+        status = run(chosen.arguments) or Status.DONE
         # Here, and not in the interpreter's last moments, where nobody could catch what it raises.
         sys.stdout.flush()
     except BrokenPipeError:
         # What is left in the buffer goes nowhere, or the interpreter would try once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+        return Status.UNREAD
+    except KeyboardInterrupt:
+        return Status.INTERRUPTED
     return status
 
 

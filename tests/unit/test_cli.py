@@ -7,13 +7,16 @@ import os
 import runpy
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from asgi_resync import __version__
-from asgi_resync.__main__ import Command
+from asgi_resync.__main__ import COMMANDS, Command
 from asgi_resync.__main__ import main as dispatch
+from asgi_resync.cli.command import MEANINGS, Status, listed, program
 from asgi_resync.cli.settings import main
 
 
@@ -141,3 +144,71 @@ def test_without_a_command_it_says_what_is_missing(capsys: pytest.CaptureFixture
         dispatch([])
 
     assert capsys.readouterr().err.endswith("the following arguments are required: COMMAND\n")
+
+
+def test_the_console_script_is_this_program() -> None:
+    """`asgi-resync` is installed with the package, and calls itself so in its help."""
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+    assert {"asgi-resync": "asgi_resync.__main__:main"} == project["scripts"]
+    assert "asgi-resync" == program("/usr/local/bin/asgi-resync") == program("asgi-resync.exe")
+    assert "python -m asgi_resync" == program("/srv/asgi_resync/__main__.py")
+
+
+def test_the_help_tells_every_exit_status(capsys: pytest.CaptureFixture[str]) -> None:
+    """That of a command tells those it can end with."""
+    with pytest.raises(SystemExit, match="0"):
+        dispatch(["--help"])
+    printed = capsys.readouterr().out
+    with pytest.raises(SystemExit, match="0"):
+        dispatch(["graph", "--help"])
+    of_graph = capsys.readouterr().out
+
+    assert set(Status) == set(MEANINGS)
+    assert all(f"  {status:<4d}{meaning}" in printed for status, meaning in MEANINGS.items())
+    assert "  2   arguments or settings that cannot be used" in of_graph
+    assert "console" not in of_graph.partition("exit status")[2]
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "demo"])
+def test_every_command_gives_json(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The demo aside, which only serves."""
+    with pytest.raises(SystemExit, match="0"):
+        dispatch([name, "--help"])
+
+    assert "--json" in capsys.readouterr().out
+
+
+def test_an_interrupted_command_ends_as_one_that_the_signal_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """130, and no traceback."""
+
+    def interrupted(arguments: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "slow_command", ModuleType("slow_command"))
+    monkeypatch.setattr("slow_command.main", interrupted, raising=False)
+
+    assert 130 == dispatch(["slow"], {"slow": Command("slow_command", "")})
+
+
+@pytest.mark.parametrize(
+    ("words", "text"), [([], ""), (["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")]
+)
+def test_words_are_listed_as_one_says_them(words: list[str], text: str) -> None:
+    """With the last word before the last one."""
+    assert text == listed(words)
+
+
+def test_what_an_app_prints_while_it_is_imported_is_not_among_the_output(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """JSON stays JSON."""
+    source = "from asgi_resync import Resync\nprint('hello')\nresync = Resync()\n"
+    (tmp_path / "chatty_app.py").write_text(source)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    assert 0 == dispatch(["graph", "chatty_app:resync", "--json"])
+    printed = capsys.readouterr()
+
+    assert "nodes" in json.loads(printed.out)
+    assert "hello\n" == printed.err

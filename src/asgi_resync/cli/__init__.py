@@ -1,1 +1,1 @@
-"""The commands of `python -m asgi_resync`, one module each; each is imported only when called."""
+"""The commands of `asgi-resync`, one module each; each is imported only when called."""

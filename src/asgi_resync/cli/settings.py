@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ from ..settings.load import load
 from ..settings.model import CACHE, REDIS_ROOM, TOP, Settings, variables_of_upstream
 from ..settings.values import Value
 from ..settings.variable import Variable
+from .command import Status, parser_of
 
 _NOT_SET = "-"
 
@@ -29,18 +29,16 @@ class Row(NamedTuple):
 
 def main(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> int:
     """Print what *environ* sets; 2 if it cannot be used, and then only why."""
-    parser = argparse.ArgumentParser(
-        prog="python -m asgi_resync settings", description="Print the effective settings and where each came from."
-    )
+    parser = parser_of("settings", "Print the effective settings and where each came from.")
     parser.add_argument("--json", action="store_true", help="durations in seconds, sizes in bytes")
     arguments = parser.parse_args(argv)
     try:
         resolution = load(environ)
     except SettingsError as error:
         print(error, file=sys.stderr)
-        return 2
+        return Status.UNUSABLE
     print(as_json(resolution) if arguments.json else as_text(resolution))
-    return 0
+    return Status.DONE
 
 
 def rows(resolution: Resolution) -> Iterator[Row]:

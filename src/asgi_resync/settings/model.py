@@ -1,6 +1,6 @@
 """The settings: every name, default, bound, unit and word of documentation, here and in the rooms it imports.
 
-The names of the environment, the README's table and `python -m asgi_resync settings` are made from it. It reads
+The names of the environment, the README's table and `asgi-resync settings` are made from it. It reads
 nothing; `environment.py` does.
 """
 
@@ -113,6 +113,18 @@ class Settings(Room, frozen=True, kw_only=True):
                 pattern=r"\A[A-Za-z0-9._~+/=-]{16,}\Z",
                 expected="16 characters at least, as RFC 6750 allows them in a token",
                 secret=True,
+            ),
+        ]
+        | None
+    ) = None
+    console_url: (
+        Annotated[
+            str,
+            setting(
+                "url",
+                "Where `asgi-resync status`, `purge` and `top` find the console, e.g. `http://127.0.0.1:8000/resync`",
+                pattern=r"\A(?i:https?)://",
+                expected="a URL such as http://127.0.0.1:8000/resync",
             ),
         ]
         | None
