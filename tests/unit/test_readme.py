@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
+from asgi_resync.cli.command import MEANINGS
 from asgi_resync.events import BackplaneCaughtUp
 from asgi_resync.settings import settings_table
 from asgi_resync.telemetry.metrics import METRICS, Metric
@@ -23,6 +24,20 @@ def test_the_settings_table_is_the_one_made_from_the_model() -> None:
 
     assert found is not None
     assert settings_table() == found[1]
+
+
+def exits_table() -> str:
+    """Return the table of exit statuses."""
+    rows = [f"| {status:d} | {meaning} |" for status, meaning in MEANINGS.items()]
+    return "\n".join(["| Status | Meaning |", "| --- | --- |", *rows])
+
+
+def test_the_table_of_exit_statuses_is_the_one_made_from_them() -> None:
+    """As the help has it."""
+    found = re.search(r"<!-- exits -->\n(.*?)\n<!-- /exits -->", README, flags=re.DOTALL)
+
+    assert found is not None
+    assert exits_table() == found[1]
 
 
 def metrics_table() -> str:
