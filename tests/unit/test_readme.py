@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
+from asgi_resync import Settings
 from asgi_resync.cli.command import MEANINGS
 from asgi_resync.events import BackplaneCaughtUp
 from asgi_resync.settings import settings_table
+from asgi_resync.settings.model import VARIABLES
 from asgi_resync.telemetry.metrics import METRICS, Metric
 from asgi_resync.telemetry.prometheus import to_prometheus
 
@@ -99,3 +101,54 @@ def test_every_python_block_runs(block: str, monkeypatch: pytest.MonkeyPatch) ->
     """A reader who pastes a block gets no error."""
     monkeypatch.delenv("APP_ENV", raising=False)
     exec(compile(block, "README.md", "exec"), {"__name__": "readme"})
+
+
+def test_every_setting_that_readme_names_is_one() -> None:
+    """A variable that does not exist would be reported as unknown to whoever copies it."""
+    known = {variable.name for variable in VARIABLES}
+    ours = {name.replace("<NAME>", "CRM") for name in known}
+    for name in set(re.findall(r"\bRESYNC_[A-Z0-9_]+(?:<NAME>_[A-Z_]+)?\b", README)):
+        if name.endswith("_"):
+            # The beginning of several: `RESYNC_CACHE_*`.
+            assert any(one.startswith(name) for one in known), name
+            continue
+        general = re.sub(r"^RESYNC_UPSTREAM_(?!<NAME>)[A-Z0-9]+_", "RESYNC_UPSTREAM_CRM_", name)
+        assert general in ours or name in known, name
+
+
+def test_the_urls_of_redis_in_readme_are_accepted() -> None:
+    """As they stand there."""
+    urls = re.findall(r"^RESYNC_REDIS_URL=(\S+)", README, flags=re.MULTILINE)
+
+    assert len(urls) > 3
+    for url in urls:
+        assert url == Settings.from_env({"RESYNC_REDIS_URL": url}).redis.url
+
+
+def test_the_config_file_in_readme_can_be_read(tmp_path: Path) -> None:
+    """And says what the text says of it."""
+    (block,) = re.findall(r"^```toml\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+    file = tmp_path / "resync.toml"
+    file.write_text(block, encoding="utf-8")
+
+    assert 300 == Settings.from_env({"RESYNC_CONFIG_FILE": str(file)}).cache.l2_ttl
+
+
+def test_links_within_readme_lead_somewhere() -> None:
+    """As GitHub makes anchors of headings; files are there."""
+    headings = re.findall(r"^#+ (.+)$", README, flags=re.MULTILINE)
+    anchors = {re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    for target in re.findall(r"\]\(([^)\s]+)\)", README):
+        if target.startswith("#"):
+            assert target[1:] in anchors
+        elif "://" not in target:
+            assert (Path(__file__).parents[2] / target).exists(), target
+
+
+def test_every_reason_for_which_nothing_is_stored_is_explained() -> None:
+    """Who reads `detail=` in Cache-Status finds it here."""
+    source = (Path(__file__).parents[2] / "src/asgi_resync/cache/policy/storability.py").read_text(encoding="utf-8")
+    reasons = set(re.findall(r'NotStorable\("([a-z-]+)"\)', source))
+
+    assert len(reasons) > 8
+    assert [] == [reason for reason in sorted(reasons) if f"`{reason}`" not in README and f"={reason}`" not in README]
