@@ -8,6 +8,9 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
+# They assert for tests, and are imported by them.
+pytest.register_assert_rewrite("tests.frameworks.promises")
+
 # No deadlines: a machine shared with others is slow at random, and pytest-timeout bounds each test anyway.
 settings.register_profile("dev", deadline=None, max_examples=50)
 # The same examples at every run: a change is judged by what it changed.

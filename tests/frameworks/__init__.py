@@ -1,1 +1,1 @@
-"""The same small API in Starlette, FastAPI and Litestar, wrapped in one line and served for real."""
+"""The same small API in eight frameworks, wrapped in one line, asked for caching in four ways, and served for real."""

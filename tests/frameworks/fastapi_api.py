@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
-from fastapi import Body, FastAPI, HTTPException, Response, WebSocket
+from fastapi import BackgroundTasks, Body, FastAPI, HTTPException, Response, WebSocket
 from fastapi.responses import StreamingResponse
-from tests.frameworks.forms import ITEMS, Form, form_of, headers, marked, resync_for
+from tests.frameworks.forms import ITEMS, Form, counts, headers, marked, served, tell
 
 from asgi_resync import CacheMiddleware, Resync
 from asgi_resync._asgi import ASGIApp
@@ -16,9 +17,18 @@ from asgi_resync._asgi import ASGIApp
 
 def build(form: Form, resync: Resync) -> ASGIApp:
     """Return the API, built in *form* and wrapped by *resync*."""
-    calls = {"plan": 0, "item": 0, "slow": 0}
+    calls = counts()
     mark = marked(form)
-    app = FastAPI(lifespan=resync.lifespan if form == "added" else None)
+    release = asyncio.Event()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with resync.lifespan(app) if form == "added" else nullcontext():
+            calls["started"] += 1
+            yield
+            tell("fastapi: the app stops")()
+
+    app = FastAPI(lifespan=lifespan)
 
     @app.get("/plan")
     @mark
@@ -62,6 +72,28 @@ def build(form: Form, resync: Resync) -> ASGIApp:
         response.headers.update(headers(form))
         return {"call": calls["slow"]}
 
+    @app.get("/broken")
+    @mark
+    async def broken() -> None:
+        calls["broken"] += 1
+        raise RuntimeError("broken on purpose")
+
+    async def after() -> None:
+        await release.wait()
+        calls["done"] += 1
+
+    @app.get("/later")
+    @mark
+    async def later(response: Response, tasks: BackgroundTasks) -> dict[str, bool]:
+        calls["later"] += 1
+        response.headers.update(headers(form))
+        tasks.add_task(after)
+        return {"later": True}
+
+    @app.post("/go", status_code=201)
+    async def go() -> None:
+        release.set()
+
     @app.get("/count")
     async def count(response: Response) -> dict[str, int]:
         response.headers["cache-control"] = "no-store"
@@ -79,4 +111,4 @@ def build(form: Form, resync: Resync) -> ASGIApp:
     return resync(app)
 
 
-app = build(form_of(), resync_for(form_of()))
+app = build(*served("fastapi"))

@@ -1,12 +1,13 @@
-"""The ways to ask for caching that each of the three apps is built in, chosen by the environment."""
+"""The ways to ask for caching that each of the apps is built in, by the environment, and what all of them share."""
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Literal, ParamSpec, TypeAlias, TypeVar
 
-from asgi_resync import CacheRule, Resync, Settings, cache_for
+from asgi_resync import CacheRule, Resource, Resync, Settings, cache_for
 from asgi_resync.events import Event
 
 P = ParamSpec("P")
@@ -27,20 +28,51 @@ def form_of(environ: str = "FORM") -> Form:
     return next(form for form in FORMS if form == name)
 
 
-def resync_for(form: Form, events: list[Event] | None = None) -> Resync:
+def tell(what: str) -> Callable[[], None]:
+    """Return a function that prints *what*, for who reads the log of the process."""
+    return lambda: print(what, flush=True)
+
+
+def counts() -> dict[str, int]:
+    """Return how often each handler was called, and what runs beside them: nothing, so far."""
+    return dict.fromkeys(("plan", "item", "slow", "broken", "later", "done", "started"), 0)
+
+
+def text_of(value: object) -> bytes:
+    """Return *value* as JSON without blanks, as Starlette writes it."""
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def resync_for(form: Form, events: list[Event] | None = None, resources: Iterable[Resource] = ()) -> Resync:
     """Return the Resync that goes around an app built in *form*."""
     rules = [
         CacheRule("/plan", ttl=10, stale_while_revalidate=30, tags=TAGS),
         CacheRule("/items/{id:int}", ttl=10, stale_while_revalidate=30, tags=TAGS),
         CacheRule("/stream", ttl=10, tags=TAGS),
         CacheRule("/slow", ttl=10),
+        CacheRule("/later", ttl=10),
+        CacheRule("/broken", ttl=10),
     ]
     listener = events.append if events is not None else None
-    return Resync(Settings(), rules=rules if form in ("rule", "added") else [], on_event=listener)
+    known = rules if form in ("rule", "added") else []
+    return Resync(Settings(), rules=known, resources=resources, on_event=listener)
+
+
+def served(framework: str) -> tuple[Form, Resync]:
+    """Return the form of the app that is served, and its Resync with a resource that tells of its life."""
+
+    async def start() -> None:
+        tell(f"{framework}: the resource starts")()
+
+    async def stop() -> None:
+        tell(f"{framework}: the resource stops")()
+
+    form = form_of()
+    return form, resync_for(form, resources=[Resource("told", start=start, stop=stop)])
 
 
 def marked(form: Form) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Return the marker for handlers built in *form*; one that does nothing if it is not by markers."""
+    """Return the marker for handlers built in *form*; one that does nothing if that is not by markers."""
     if form == "marker":
         return cache_for(10, stale_while_revalidate=30, tags=TAGS)
     return lambda handler: handler

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 from typing import Any, cast
 
 from litestar import Litestar, Request, Response, WebSocket, get, post, websocket
+from litestar.background_tasks import BackgroundTask
 from litestar.exceptions import NotFoundException
 from litestar.response import Stream
-from tests.frameworks.forms import ITEMS, Form, form_of, headers, marked, resync_for
+from tests.frameworks.forms import ITEMS, Form, counts, headers, marked, served, tell
 
 from asgi_resync import Resync
 from asgi_resync._asgi import ASGIApp
@@ -17,8 +18,14 @@ from asgi_resync._asgi import ASGIApp
 
 def build(form: Form, resync: Resync) -> ASGIApp:
     """Return the API, built in *form* and wrapped by *resync*."""
-    calls = {"plan": 0, "item": 0, "slow": 0}
+    calls = counts()
     mark = marked(form)
+    release = asyncio.Event()
+
+    async def on_startup() -> None:
+        calls["started"] += 1
+
+    on_shutdown = tell("litestar: the app stops")
 
     @get("/plan")
     @mark
@@ -61,6 +68,26 @@ def build(form: Form, resync: Resync) -> ASGIApp:
         await asyncio.sleep(0.05)
         return Response({"call": calls["slow"]}, headers=headers(form))
 
+    @get("/broken")
+    @mark
+    async def broken() -> None:
+        calls["broken"] += 1
+        raise RuntimeError("broken on purpose")
+
+    async def after() -> None:
+        await release.wait()
+        calls["done"] += 1
+
+    @get("/later")
+    @mark
+    async def later() -> Response[dict[str, bool]]:
+        calls["later"] += 1
+        return Response({"later": True}, headers=headers(form), background=BackgroundTask(after))
+
+    @post("/go")
+    async def go() -> None:
+        release.set()
+
     @get("/count")
     async def count() -> Response[dict[str, int]]:
         return Response(calls, headers={"cache-control": "no-store"})
@@ -71,10 +98,16 @@ def build(form: Form, resync: Resync) -> ASGIApp:
         await socket.send_text((await socket.receive_text()).upper())
         await socket.close()
 
-    handlers = [plan, item, change, purge, stream, slow, count, shout]
-    if form == "added":
-        return cast(ASGIApp, Litestar(handlers, lifespan=[resync.lifespan], middleware=[resync.middleware]))
-    return resync(Litestar(handlers))
+    handlers = [plan, item, change, purge, stream, slow, broken, later, go, count, shout]
+    is_added = form == "added"
+    app = Litestar(
+        handlers,
+        lifespan=[resync.lifespan] if is_added else [],
+        middleware=[resync.middleware] if is_added else [],
+        on_startup=[on_startup],
+        on_shutdown=[on_shutdown],
+    )
+    return cast(ASGIApp, app) if is_added else resync(app)
 
 
-app = build(form_of(), resync_for(form_of()))
+app = build(*served("litestar"))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
 
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
-from tests.frameworks.forms import ITEMS, Form, form_of, headers, marked, resync_for
+from tests.frameworks.forms import ITEMS, Form, counts, headers, marked, served, tell
 
 from asgi_resync import CacheMiddleware, Resync
 from asgi_resync._asgi import ASGIApp
@@ -19,8 +21,16 @@ from asgi_resync._asgi import ASGIApp
 
 def build(form: Form, resync: Resync) -> ASGIApp:
     """Return the API, built in *form* and wrapped by *resync*."""
-    calls = {"plan": 0, "item": 0, "slow": 0}
+    calls = counts()
     mark = marked(form)
+    release = asyncio.Event()
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with resync.lifespan(app) if form == "added" else nullcontext():
+            calls["started"] += 1
+            yield
+            tell("starlette: the app stops")()
 
     @mark
     async def plan(request: Request) -> Response:
@@ -60,6 +70,24 @@ def build(form: Form, resync: Resync) -> ASGIApp:
         await asyncio.sleep(0.05)
         return JSONResponse({"call": calls["slow"]}, headers=headers(form))
 
+    @mark
+    async def broken(request: Request) -> Response:
+        calls["broken"] += 1
+        raise RuntimeError("broken on purpose")
+
+    async def after() -> None:
+        await release.wait()
+        calls["done"] += 1
+
+    @mark
+    async def later(request: Request) -> Response:
+        calls["later"] += 1
+        return JSONResponse({"later": True}, headers=headers(form), background=BackgroundTask(after))
+
+    async def go(request: Request) -> Response:
+        release.set()
+        return Response(status_code=201)
+
     async def count(request: Request) -> Response:
         return JSONResponse(calls, headers={"cache-control": "no-store"})
 
@@ -76,10 +104,13 @@ def build(form: Form, resync: Resync) -> ASGIApp:
             Route("/purge", purge, methods=["POST"]),
             Route("/stream", stream),
             Route("/slow", slow),
+            Route("/broken", broken),
+            Route("/later", later),
+            Route("/go", go, methods=["POST"]),
             Route("/count", count),
             WebSocketRoute("/shout", shout),
         ],
-        lifespan=resync.lifespan if form == "added" else None,
+        lifespan=lifespan,
     )
     if form == "added":
         app.add_middleware(CacheMiddleware, cache=resync.cache, rules=resync.rules)
@@ -87,4 +118,4 @@ def build(form: Form, resync: Resync) -> ASGIApp:
     return resync(app)
 
 
-app = build(form_of(), resync_for(form_of()))
+app = build(*served("starlette"))

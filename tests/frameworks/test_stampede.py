@@ -6,19 +6,21 @@ import asyncio
 import json
 import re
 import uuid
+from collections.abc import Callable
 
 import anyio
 import pytest
-from tests.frameworks import fastapi_api, litestar_api, starlette_api
+from tests.frameworks.building import running
 from tests.frameworks.forms import Form, resync_for
+from tests.frameworks.site import Site
+from tests.frameworks.traits import FRAMEWORKS
 from tests.transparency.driver import Connection, body, exchange, http, start
-from tests.transparency.servers import ask, parse, request
+from tests.transparency.servers import parse, request
 
 from asgi_resync._asgi import ASGIApp, Receive, Scope, Send
 from asgi_resync.events import Collapsed, Event
 
 CROWD = 200
-BUILD = {"starlette": starlette_api.build, "fastapi": fastapi_api.build, "litestar": litestar_api.build}
 
 
 def gated(gate: asyncio.Event, calls: list[int]) -> ASGIApp:
@@ -34,12 +36,13 @@ def gated(gate: asyncio.Event, calls: list[int]) -> ASGIApp:
     return app
 
 
+@pytest.mark.parametrize("framework", FRAMEWORKS)
 @pytest.mark.parametrize("form", ["rule", "header", "marker"])
 async def test_a_crowd_calls_the_handler_once(framework: str, form: Form) -> None:
     """200 requests at once on a cold URL, with a handler that takes 50 ms, are one call and 200 equal answers."""
     events: list[Event] = []
-    app = BUILD[framework](form, resync_for(form, events))
-    answers = await asyncio.gather(*[exchange(app, http("/slow")) for _ in range(CROWD)])
+    async with running(framework, form, events) as app:
+        answers = await asyncio.gather(*[exchange(app, http("/slow")) for _ in range(CROWD)])
 
     assert [b'{"call":1}'] * CROWD == [answer.body for answer in answers]
     assert [200] * CROWD == [answer.sent[0]["status"] for answer in answers]
@@ -132,33 +135,39 @@ async def test_crowds_for_different_urls_do_not_wait_for_each_other() -> None:
     assert 2 == len(calls)
 
 
+@pytest.fixture(params=FRAMEWORKS)
+def crowded(request: pytest.FixtureRequest, sites: Callable[[Form], dict[str, Site]]) -> Site:
+    """Give the app of each framework, cached by a rule."""
+    return sites("rule")[request.param]
+
+
 async def connect(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """Return a connection to *port*."""
     return await asyncio.open_connection("127.0.0.1", port)
 
 
-async def test_a_crowd_over_sockets_calls_the_handler_once(port: int) -> None:
+async def test_a_crowd_over_sockets_calls_the_handler_once(crowded: Site) -> None:
     """200 connections ask at once; the server's app is called once and answers all of them."""
     target = f"/slow?{uuid.uuid4().hex}"
-    before = json.loads((await asyncio.to_thread(ask, port, "/count")).body)["slow"]
-    connections = [await connect(port) for _ in range(CROWD)]
+    before = json.loads((await asyncio.to_thread(crowded.ask, "/count")).body)["slow"]
+    connections = [await connect(crowded.port) for _ in range(CROWD)]
     for _, writer in connections:
         writer.write(request(target))
     answers = [parse(await reader.read()) for reader, _ in connections]
     for _, writer in connections:
         writer.close()
-    after = json.loads((await asyncio.to_thread(ask, port, "/count")).body)["slow"]
+    after = json.loads((await asyncio.to_thread(crowded.ask, "/count")).body)["slow"]
 
     assert before + 1 == after
     assert [200] * CROWD == [answer.status for answer in answers]
     assert 1 == len({answer.rest for answer in answers})
 
 
-async def test_a_crowd_over_sockets_of_which_half_leaves_calls_the_handler_once(port: int) -> None:
+async def test_a_crowd_over_sockets_of_which_half_leaves_calls_the_handler_once(crowded: Site) -> None:
     """100 of 200 connections are closed while the handler runs, the first one among them; the others get the answer."""
     target = f"/slow?{uuid.uuid4().hex}"
-    before = json.loads((await asyncio.to_thread(ask, port, "/count")).body)["slow"]
-    connections = [await connect(port) for _ in range(CROWD)]
+    before = json.loads((await asyncio.to_thread(crowded.ask, "/count")).body)["slow"]
+    connections = [await connect(crowded.port) for _ in range(CROWD)]
     for _, writer in connections:
         writer.write(request(target))
     # Half of the 50 ms that the handler takes.
@@ -168,7 +177,7 @@ async def test_a_crowd_over_sockets_of_which_half_leaves_calls_the_handler_once(
     answers = [parse(await reader.read()) for reader, _ in connections[1::2]]
     for _, writer in connections[1::2]:
         writer.close()
-    after = json.loads((await asyncio.to_thread(ask, port, "/count")).body)["slow"]
+    after = json.loads((await asyncio.to_thread(crowded.ask, "/count")).body)["slow"]
 
     assert before + 1 == after
     assert [200] * (CROWD // 2) == [answer.status for answer in answers]

@@ -74,6 +74,18 @@ async def test_the_start_waits_for_the_first_part_where_the_etag_is_ours() -> No
     assert one.header("etag") == (await stream.get()).header("etag")
 
 
+async def test_a_body_that_has_come_to_its_length_gets_its_etag_before_its_end_is_said() -> None:
+    """As from Quart, which says the end in a message of its own: the miss can be asked for again as a hit can."""
+    ended = cached(ScriptedApp(Reply(headers=FRESH | {"content-length": "2"}, body=[b"ab", b""])))
+    longer = cached(ScriptedApp(Reply(headers=FRESH | {"content-length": "2"}, body=[b"a", b"b"])))
+    miss, hit, unknown = await ended.get(), await ended.get(), await longer.get()
+
+    assert miss.header("etag") is not None
+    assert miss.header("etag") == hit.header("etag")
+    assert [None, b"ab", b""] == [message.get("body") for message in miss.messages]
+    assert unknown.header("etag") is None
+
+
 async def test_a_body_that_outgrows_the_cap_goes_on_flowing() -> None:
     """It is stored no more, its parts go out one by one as before, and it is told."""
     sent: list[Message] = []

@@ -50,6 +50,13 @@ class Copy:
         """Whether the body is as long as the start said (RFC 9111 §3: neither less is kept, nor more)."""
         return self.fields.content_length is None or self.fields.content_length == self._size
 
+    @property
+    def etag_by_length(self) -> bytes | None:
+        """The ETag of a body that has come to the length it was to have, though its end was not said yet."""
+        if self.fields.content_length is None or not self.is_whole:
+            return None
+        return strong_etag(b"".join(self._chunks))
+
     def entry(self, now: float, *, key: CacheKey, variant: tuple[object, ...]) -> tuple[StoredResponse, bytes | None]:
         """Return the entry for what was copied, complete at *now*, and the ETag that was made for it, if one was."""
         call, fields, chunks = self.call, self.fields, self._chunks

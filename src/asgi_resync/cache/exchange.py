@@ -260,7 +260,8 @@ class Exchange:
         elif not message.get("more_body", False):
             await self._complete()
         elif self._held is not None:
-            await self._release(None)
+            made = self._copy.etag_by_length
+            await self._release(made, made)
         await self._forward(message)
 
     async def _complete(self) -> None:
