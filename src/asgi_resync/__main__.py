@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, Command] = {
     "settings": Command("asgi_resync.cli.settings", "print the effective settings and where each came from"),
     "graph": Command("asgi_resync.cli.graph", "print what depends on what in an app"),
     "status": Command("asgi_resync.cli.status", "print how a running app is, as its console says"),
+    "top": Command("asgi_resync.cli.top", "watch a running app, from second to second"),
     "purge": Command("asgi_resync.cli.purge", "drop what a running app has stored"),
     "demo": Command("asgi_resync.demo", "run the demonstration"),
 }
