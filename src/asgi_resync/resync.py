@@ -44,7 +44,7 @@ from .settings.reload import Reloader, config_resource
 from .settings.upstreams import coded, configured
 from .shared import share_breakers
 from .telemetry.several import listener_of
-from .upstream import Upstream, Upstreams
+from .upstream import Upstream, Upstreams, with_upstreams
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -127,7 +127,7 @@ class Resync:
         self._life = Life(
             self.cache,
             lambda: sweep_forever(self._memory, self.cache.clock, lambda: self.settings.cache.sweep_interval),
-            resources,
+            with_upstreams(resources, self.upstreams),
             timeout=first.startup_timeout,
             wait=first.startup_wait,
             shutdown=first.shutdown_timeout,

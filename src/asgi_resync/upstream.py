@@ -23,6 +23,8 @@ from .client.options import ClientOptions
 from .client.schedule import RetryPolicy
 from .errors import RuleError
 from .events import Listener
+from .resources.degradable import Degradable
+from .resources.resource import Resource
 
 if TYPE_CHECKING:
     import httpx
@@ -300,3 +302,19 @@ class Upstreams(Mapping[str, Upstream]):
 def spelled(name: str) -> str:
     """Return *name* as the environment spells it, in lower case."""
     return re.sub(r"[^a-z0-9]", "_", name.lower())
+
+
+def with_upstreams(
+    resources: Iterable[Resource | Degradable[Any]], upstreams: Mapping[str, Upstream]
+) -> list[Resource | Degradable[Any]]:
+    """Return *resources* and those of *upstreams* that can be asked how they are: that have a URL and a `health_path`.
+
+    None of these is critical. One whose name a resource has already is left out: somebody knows better.
+    """
+    given = list(resources)
+    names = {getattr(one, "name", None) for one in given}  # of what is none, others complain
+    return given + [
+        Resource(name, check=upstream.check, critical=False)
+        for name, upstream in upstreams.items()
+        if upstream.base_url is not None and upstream.http.health_path is not None and name not in names
+    ]

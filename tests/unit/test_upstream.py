@@ -7,12 +7,22 @@ from typing import Any
 import pytest
 from purgatory import AsyncCircuitBreakerFactory
 
-from asgi_resync import BreakerLimits, Resync, RuleError, Settings, SettingsError, Upstream, Upstreams
+from asgi_resync import (
+    BreakerLimits,
+    CacheRule,
+    Resource,
+    Resync,
+    RuleError,
+    Settings,
+    SettingsError,
+    Upstream,
+    Upstreams,
+)
 from asgi_resync.breaker.state import State
 from asgi_resync.events import BreakerChanged, Event
 from asgi_resync.settings import UpstreamSettings
 from asgi_resync.settings.upstreams import breaker_limits
-from asgi_resync.testing import ManualClock
+from asgi_resync.testing import FakeTWS, ManualClock
 
 
 def test_they_are_a_mapping_by_name() -> None:
@@ -117,3 +127,55 @@ async def test_one_breaker_is_under_every_api() -> None:
     assert ["opened", "opened"] == states
     assert State.CLOSED == resync.upstreams["tws"].breaker.state
     assert ["open", "half-open", "closed"] == [event.after for event in events if isinstance(event, BreakerChanged)]
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, []),
+        ({"TWS_HOST": "http://tws.internal"}, ["tws"]),
+        ({"RESYNC_UPSTREAM_CRM_URL": "http://crm.internal"}, []),
+        ({"RESYNC_UPSTREAM_CRM_HEALTH_PATH": "/health"}, []),
+        ({"RESYNC_UPSTREAM_CRM_URL": "http://crm", "RESYNC_UPSTREAM_CRM_HEALTH_PATH": "/health"}, ["crm"]),
+    ],
+)
+def test_an_upstream_that_can_be_asked_how_it_is_is_a_resource(environ: dict[str, str], expected: list[str]) -> None:
+    """Not critical: the app is degraded without it. What nobody can ask is not said to be up."""
+    resync = Resync.from_env(environ, upstreams=[Upstream.tws()])
+
+    assert expected == [resource.name for resource in resync.resources.resources]
+    assert not any(resource.critical for resource in resync.resources.resources)
+
+
+def test_a_resource_of_the_app_that_has_the_name_of_an_upstream_wins() -> None:
+    """Somebody knows better."""
+
+    async def check() -> None:
+        """Know better."""
+
+    own = Resource("tws", check=check, critical=False)
+    resync = Resync.from_env({"TWS_HOST": "http://tws.internal"}, upstreams=[Upstream.tws()], resources=iter([own]))
+
+    assert [check] == [resource.check for resource in resync.resources.resources]
+
+
+async def test_the_health_of_an_app_shows_that_of_its_upstreams() -> None:
+    """Asked by their own clients, through their breakers: what an outage touches is told with it."""
+    fake = FakeTWS()
+    async with fake.serve() as server:
+        environ = {"TWS_HOST": server.url, "TWS_USER": "twsuser", "TWS_PASSWORD": "not-a-secret"}
+        rules = [CacheRule("/plan", ttl=1, upstreams=["tws"])]
+        resync = Resync.from_env(environ | {"RESYNC_HEALTH_INTERVAL": "0"}, rules=rules, upstreams=[Upstream.tws()])
+        async with resync.lifespan():
+            well = await resync.health()
+            while not fake.calls:
+                well = await resync.health()
+            await server.refuse()
+            out = await resync.health()
+            while out.status == "up":
+                out = await resync.health()
+
+    assert "up" == well.status
+    assert {"GET /engine/info": fake.calls["GET /engine/info"]} == dict(fake.calls)
+    assert ("degraded", "ConnectError") == (out.status, out.resources["tws"].cause)
+    assert {"route": ("/plan",), "upstream": ("tws",)} == out.impact["tws"]
