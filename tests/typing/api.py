@@ -11,6 +11,9 @@ from typing import assert_type
 import httpx
 import httpx2
 import redis.asyncio
+from fastapi import Depends, FastAPI
+from litestar import Litestar
+from starlette.middleware import Middleware
 from starlette.requests import HTTPConnection
 from starlette.routing import Mount
 
@@ -66,6 +69,9 @@ from asgi_resync import (
 )
 from asgi_resync._asgi import ASGIApp, Receive, Scope, Send
 from asgi_resync.console import Console
+from asgi_resync.contrib import fastapi as in_fastapi
+from asgi_resync.contrib import starlette as in_starlette
+from asgi_resync.contrib.litestar import ResyncPlugin
 from asgi_resync.errors import SettingProblem
 from asgi_resync.testing import FakeTWS, Fault, ManualClock, Reply, Request, Response, ScriptedApp, request
 
@@ -465,6 +471,14 @@ async def outages(resync: Resync) -> None:
     factory = resync.upstreams.circuits()
     async with await factory.get_breaker("tws"):
         pass
+
+
+def idioms(resync: Resync) -> None:
+    """What the idioms of frameworks take beyond the wrapper."""
+    app = FastAPI(dependencies=[Depends(in_fastapi.cached_for(10, tags=["plan"]))])
+    in_fastapi.describe(app, resync)
+    assert_type(in_starlette.cached_for(3600, statuses=[200, 404]), Middleware)
+    Litestar([], plugins=[ResyncPlugin(resync)])
 
 
 async def aids() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -100,7 +102,10 @@ def test_the_first_example_fits_on_a_screen() -> None:
 def test_every_python_block_runs(block: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader who pastes a block gets no error."""
     monkeypatch.delenv("APP_ENV", raising=False)
-    exec(compile(block, "README.md", "exec"), {"__name__": "readme"})
+    # Litestar looks up the module of a handler.
+    module = ModuleType("readme")
+    monkeypatch.setitem(sys.modules, "readme", module)
+    exec(compile(block, "README.md", "exec"), module.__dict__)
 
 
 def test_every_setting_that_readme_names_is_one() -> None:

@@ -48,6 +48,22 @@ def mark_here() -> Mark | None:
     return notes
 
 
+TERMS = "__resync_terms__"
+
+
+def terms_of_handler(handler: object) -> Terms | None:
+    """Return the terms that *handler* was marked with, also through decorators that keep what they wrap."""
+    terms: Terms | None = getattr(handler, TERMS, None)
+    return terms
+
+
+def leave_terms(terms: Terms) -> None:
+    """Leave *terms* for the response that is being made; of several, the last ones count."""
+    mark = mark_here()
+    if mark is not None:
+        mark.leave(terms)
+
+
 def cache_for(
     ttl: float | None = None,
     *,
@@ -81,11 +97,6 @@ def cache_for(
         set_cookie=set_cookie,
     )
 
-    def leave() -> None:
-        mark = mark_here()
-        if mark is not None:
-            mark.leave(terms)
-
     def decorate(handler: Callable[P, R]) -> Callable[P, R]:
         given: object = handler
         if isinstance(given, (staticmethod, classmethod)):
@@ -97,16 +108,18 @@ def cache_for(
 
             @functools.wraps(handler)
             async def marked_async(*args: P.args, **kwargs: P.kwargs) -> object:
-                leave()
+                leave_terms(terms)
                 return await cast("Callable[P, Awaitable[object]]", handler)(*args, **kwargs)
 
+            setattr(marked_async, TERMS, terms)
             return cast("Callable[P, R]", marked_async)
 
         @functools.wraps(handler)
         def marked(*args: P.args, **kwargs: P.kwargs) -> R:
-            leave()
+            leave_terms(terms)
             return handler(*args, **kwargs)
 
+        setattr(marked, TERMS, terms)
         return marked
 
     return decorate

@@ -1,0 +1,182 @@
+"""Each framework's own way to say what is cached: middleware of routes, dependencies, decorators of class views."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from typing import Annotated
+
+import pytest
+from fastapi import APIRouter, Depends, FastAPI
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Mount, Route
+from starlette.testclient import TestClient
+from tests.frameworks import django_api  # noqa: F401 - which sets Django up
+
+from asgi_resync import BreakerRule, CacheRule, Resync, RuleError, Settings, Upstream, cache_for
+from asgi_resync._asgi import ASGIApp
+from asgi_resync.contrib import fastapi as in_fastapi
+from asgi_resync.contrib import starlette as in_starlette
+
+calls = itertools.count()
+
+
+async def number(request: Request) -> Response:
+    """Answer with the number of the call."""
+    return PlainTextResponse(str(next(calls)))
+
+
+def lifetimes(app: ASGIApp, *paths: str) -> list[str]:
+    """Return how long the second answer of each path lives, out of its Cache-Status; nothing if it is no hit."""
+    with TestClient(Resync(Settings())(app)) as client:
+        first = [client.get(path) for path in paths]
+        again = [client.get(path) for path in paths]
+    assert all(answer.status_code == 200 for answer in first)
+    found = [re.search(r"; hit; ttl=(\d+)", answer.headers.get("cache-status", "")) for answer in again]
+    return [hit[1] if hit is not None else "" for hit in found]
+
+
+def test_starlette_takes_terms_as_middleware_of_routes_and_mounts() -> None:
+    """All that is mounted is cached, a route's own terms win over those of its mount, and the rest is not cached."""
+    inner = [Route("/a", number), Route("/b", number, middleware=[in_starlette.cached_for(30)])]
+    app = Starlette(
+        routes=[
+            Mount("/sub", routes=inner, middleware=[in_starlette.cached_for(10, tags=["sub"])]),
+            Route("/own", number, middleware=[in_starlette.cached_for(20)]),
+            Route("/none", number),
+        ]
+    )
+
+    assert ["10", "30", "20", ""] == lifetimes(app, "/sub/a", "/sub/b", "/own", "/none")
+
+
+def test_fastapi_takes_terms_as_dependencies() -> None:
+    """Of an endpoint, of a router, of the app; the endpoint wins over the router, and `cache_for` over both."""
+    router = APIRouter(prefix="/sub", dependencies=[Depends(in_fastapi.cached_for(10))])
+    app = FastAPI(dependencies=[Depends(in_fastapi.cached_for(5))])
+    own = [Depends(in_fastapi.cached_for(30))]
+
+    @app.get("/app")
+    async def first() -> int:
+        return next(calls)
+
+    @router.get("/router")
+    def second() -> int:
+        return next(calls)
+
+    @router.get("/own", dependencies=own)
+    async def third(times: Annotated[int, Depends(lambda: 1)]) -> int:
+        return next(calls) * times
+
+    @router.get("/marked", dependencies=own)
+    @cache_for(40)
+    async def fourth() -> int:
+        return next(calls)
+
+    app.include_router(router)
+
+    assert ["5", "10", "30", "40"] == lifetimes(app, "/app", "/sub/router", "/sub/own", "/sub/marked")
+
+
+def test_terms_that_cannot_work_are_refused_where_they_are_written() -> None:
+    """As `cache_for` refuses them."""
+    with pytest.raises(RuleError):
+        in_fastapi.cached_for(-1)
+    with pytest.raises(RuleError):
+        in_starlette.cached_for(tags="plan")
+
+
+def described_app() -> tuple[FastAPI, Resync]:
+    """Return an app with endpoints that are cached or guarded in all ways, and its Resync."""
+    app, router = FastAPI(), APIRouter(prefix="/sub", dependencies=[Depends(in_fastapi.cached_for(10))])
+
+    @app.get("/marked")
+    @cache_for(10)
+    async def marked() -> int:
+        return 1
+
+    @app.get("/items/{number}")
+    @app.post("/items/{number}", responses={503: {"description": "ours"}})
+    async def item(number: int) -> int:
+        return number
+
+    @router.get("/depending")
+    async def depending() -> int:
+        return 1
+
+    @app.get("/plain")
+    async def plain() -> int:
+        return 1
+
+    app.include_router(router)
+    rules: list[CacheRule | BreakerRule] = [
+        CacheRule("/items/{id:int}", ttl=10),
+        BreakerRule("/items/{id:int}", upstreams=["tws"]),
+    ]
+    return app, Resync(Settings(), rules=rules, upstreams=[Upstream("tws")])
+
+
+def test_the_document_of_fastapi_shows_what_is_cached_and_what_is_guarded() -> None:
+    """Fields and 304 of what is cached, by mark, dependency or rule; 503 of what needs an upstream; nothing else."""
+    app, resync = described_app()
+    in_fastapi.describe(app, resync)
+    with TestClient(resync(app)) as client:
+        paths = client.get("/openapi.json").json()["paths"]
+
+    cached = {path for path, methods in paths.items() if "304" in methods["get"]["responses"]}
+    assert {"/marked", "/items/{number}", "/sub/depending"} == cached
+    for path in cached:
+        assert {"Cache-Status", "Age", "ETag"} == set(paths[path]["get"]["responses"]["200"]["headers"])
+    assert "headers" not in paths["/plain"]["get"]["responses"]["200"]
+    assert {"200", "422"} < set(paths["/items/{number}"]["post"]["responses"])
+    assert "304" not in paths["/items/{number}"]["post"]["responses"]
+    assert "ours" == paths["/items/{number}"]["post"]["responses"]["503"]["description"]
+    unavailable = paths["/items/{number}"]["get"]["responses"]["503"]
+    assert {"Retry-After", "Resync-Degraded"} == set(unavailable["headers"])
+    assert ["application/problem+json"] == list(unavailable["content"])
+    assert ["/items/{number}"] == [path for path, methods in paths.items() if "503" in methods["get"]["responses"]]
+
+
+def test_the_document_is_made_anew_with_the_app() -> None:
+    """A route that comes later is described too, and a second look changes nothing."""
+    app, resync = described_app()
+    in_fastapi.describe(app, resync)
+    before = app.openapi()
+    assert before is app.openapi()
+    app.add_api_route("/later", lambda: 1, dependencies=[Depends(in_fastapi.cached_for(10))])
+    app.openapi_schema = None
+
+    assert "304" in app.openapi()["paths"]["/later"]["get"]["responses"]
+
+
+def test_only_a_fastapi_app_has_a_document_to_describe() -> None:
+    """One that is wrapped already is told so."""
+    app, resync = described_app()
+    with pytest.raises(RuleError, match="before app = resync"):
+        in_fastapi.describe(resync(app), resync)  # type: ignore[arg-type]  # as a user might
+
+
+def test_class_based_views_of_django_take_the_mark_as_a_method_decorator() -> None:
+    """`method_decorator` is how Django decorates them, sync and async; nothing else is needed."""
+    from django.conf import settings
+    from django.core.asgi import get_asgi_application
+    from django.http import HttpRequest, HttpResponse
+    from django.urls import path
+    from django.utils.decorators import method_decorator
+    from django.views import View
+
+    @method_decorator(cache_for(10), name="dispatch")
+    class Sync(View):  # type: ignore[misc]  # Django has no types
+        def get(self, request: HttpRequest) -> HttpResponse:
+            return HttpResponse(str(next(calls)))
+
+    class Async(View):  # type: ignore[misc]  # as above
+        @method_decorator(cache_for(20))  # type: ignore[untyped-decorator]  # as above
+        async def get(self, request: HttpRequest) -> HttpResponse:
+            return HttpResponse(str(next(calls)))
+
+    settings.ROOT_URLCONF = (path("sync", Sync.as_view()), path("async", Async.as_view()))
+
+    assert ["10", "20"] == lifetimes(get_asgi_application(), "/sync", "/async")
