@@ -271,6 +271,19 @@ async def test_a_recorder_counts_each_request_once() -> None:
     assert 5 / 7 == answers.hit_ratio
 
 
+async def test_what_nobody_marked_is_no_miss() -> None:
+    """The ratio is of what may be kept: pages that never are would drown it."""
+    recorder = Recorder(clock=ManualClock())
+    resync = Resync(rules=[CacheRule("/plan", ttl=10)], on_event=recorder, clock=ManualClock())
+    app = resync(ScriptedApp(*[Reply() for _ in range(9)]))
+    for path in ("/plan", "/plan", "/metrics", "/login", "/plan"):
+        await request(app, "GET", path)
+    answers = recorder.recording().answers
+
+    assert (2, 1, 2) == (answers.l1, answers.misses, answers.passed)
+    assert 2 / 3 == answers.hit_ratio
+
+
 def test_a_recorder_bears_a_clock_that_is_set_back() -> None:
     """What comes then counts as what came last."""
     clock = ManualClock(1_000_000.0)

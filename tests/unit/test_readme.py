@@ -102,6 +102,7 @@ def test_the_first_example_fits_on_a_screen() -> None:
 def test_every_python_block_runs(block: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader who pastes a block gets no error."""
     monkeypatch.delenv("APP_ENV", raising=False)
+    monkeypatch.setenv("RESYNC_CONSOLE_TOKEN", "change-me-to-something-long")  # as the shell beside it does
     # Litestar looks up the module of a handler.
     module = ModuleType("readme")
     monkeypatch.setitem(sys.modules, "readme", module)

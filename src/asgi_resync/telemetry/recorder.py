@@ -17,6 +17,7 @@ from ..events import (
     CacheMiss,
     Collapsed,
     Event,
+    NotStored,
     Purged,
     StaleServed,
     TierAnswered,
@@ -40,8 +41,9 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True):
 
     Fresh from `l1` or `l2`, `stale` while refreshed, `collapsed` into the call of another one, or by a call of the app
     of their own (`misses`). `rescued` are those that got something stale as such a call failed, their own or another's;
-    where it was their own they are among the misses too. `hit_ratio` is the share of requests that did not call the
-    app: (l1 + l2 + stale + collapsed) / (the same + misses); None where there was none.
+    where it was their own they are among the misses too. `passed` are those of which nobody had said that the answer
+    might be kept, as far as they were looked at. `hit_ratio` is the share of the others that did not call the app:
+    (l1 + l2 + stale + collapsed) / (the same + misses); None where there was none.
     """
 
     l1: int
@@ -51,6 +53,7 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True):
     misses: int
     rescued: int
     hit_ratio: float | None
+    passed: int = 0
 
 
 class Latency(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,7 +114,7 @@ class _Slot:
         self.times: dict[tuple[int, str], list[int]] = {}
 
 
-_L1, _L2, _STALE, _COLLAPSED, _MISSES, _RESCUED, _PLACES = range(7)
+_L1, _L2, _STALE, _COLLAPSED, _MISSES, _RESCUED, _PASSED, _PLACES = range(8)
 """Where in a slot each is counted, and how many there are."""
 _PURGED = {"all": "Everything", "tag": "Tag", "url": "URL", "upstream": "Upstream"}
 _REDIS, _UPSTREAM = range(2)
@@ -126,7 +129,7 @@ class Recorder:
     """
 
     wants: tuple[type[Event], ...] = (
-        CacheHit, CacheMiss, Collapsed, StaleServed, TierAnswered, UpstreamAnswered, Purged, BreakerChanged,
+        CacheHit, CacheMiss, Collapsed, NotStored, StaleServed, TierAnswered, UpstreamAnswered, Purged, BreakerChanged,
         *(kind for kind in LOGGED if kind is not BreakerChanged),
     )  # fmt: skip
 
@@ -144,7 +147,11 @@ class Recorder:
         place = _place_of(event)
         with self._lock:
             if place is not None:
-                self._slot().counts[place] += 1
+                counts = self._slot().counts
+                counts[place] += 1
+                if place == _PASSED:
+                    # It was told as a miss when its app was called.
+                    counts[_MISSES] -= 1
             elif isinstance(event, TierAnswered):
                 self._time(_REDIS, event.operation, event.seconds)
             elif isinstance(event, UpstreamAnswered):
@@ -214,6 +221,8 @@ def _place_of(event: Event) -> int | None:
             return _RESCUED if reason == "if-error" else _STALE
         case Collapsed():
             return _COLLAPSED
+        case NotStored(route=""):
+            return _PASSED
         case _:
             return None
 
@@ -224,15 +233,17 @@ def _answers(counts: list[int]) -> Answers:
         l2=counts[_L2],
         stale=counts[_STALE],
         collapsed=counts[_COLLAPSED],
-        misses=counts[_MISSES],
+        misses=max(counts[_MISSES], 0),
         rescued=counts[_RESCUED],
+        passed=counts[_PASSED],
         hit_ratio=_ratio(counts),
     )
 
 
 def _ratio(counts: list[int]) -> float | None:
     answered = counts[_L1] + counts[_L2] + counts[_STALE] + counts[_COLLAPSED]
-    return answered / (answered + counts[_MISSES]) if answered + counts[_MISSES] else None
+    asked = answered + max(counts[_MISSES], 0)
+    return answered / asked if asked else None
 
 
 def _latencies(times: dict[tuple[int, str], list[int]], what: int) -> dict[str, Latency]:
