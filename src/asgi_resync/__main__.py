@@ -23,6 +23,7 @@ class Command(NamedTuple):
 
 COMMANDS: Mapping[str, Command] = {
     "settings": Command("asgi_resync.cli.settings", "print the effective settings and where each came from"),
+    "check": Command("asgi_resync.cli.check", "try the settings, Redis and every upstream, and say what is wrong"),
     "graph": Command("asgi_resync.cli.graph", "print what depends on what in an app"),
     "status": Command("asgi_resync.cli.status", "print how a running app is, as its console says"),
     "top": Command("asgi_resync.cli.top", "watch a running app, from second to second"),

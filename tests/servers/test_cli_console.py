@@ -167,7 +167,7 @@ def test_another_path_is_no_console(
 def test_nobody_listens(capsys: pytest.CaptureFixture[str]) -> None:
     """3, at once."""
     assert 3 == status.main(["--console", f"http://127.0.0.1:{free_port()}"], {})
-    assert "refuses the connection: is the app running" in capsys.readouterr().err
+    assert "refuses the connection: is it running, and is this its port?" in capsys.readouterr().err
 
 
 def test_one_that_is_silent_is_not_waited_for(capsys: pytest.CaptureFixture[str]) -> None:

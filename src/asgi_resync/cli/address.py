@@ -29,7 +29,7 @@ def add_address(parser: argparse.ArgumentParser) -> None:
     where = parser.add_argument_group("the console of the app")
     where.add_argument("--console", metavar="URL", help="such as http://127.0.0.1:8000/resync; else RESYNC_CONSOLE_URL")
     where.add_argument("--token-file", metavar="FILE", help="holds its token; else RESYNC_CONSOLE_TOKEN")
-    where.add_argument("--timeout", type=_seconds, default=10.0, metavar="S", help="seconds to wait for it (10)")
+    where.add_argument("--timeout", type=seconds, default=10.0, metavar="S", help="seconds to wait for it (10)")
 
 
 def remote_of(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Remote:
@@ -96,11 +96,12 @@ def _token(path: str) -> str:
     return token
 
 
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
+    """Return the seconds that *text* names, as argparse wants it."""
     try:
-        seconds = float(text)
+        value = float(text)
     except ValueError:
-        seconds = 0.0
-    if not 0 < seconds <= 3600:
+        value = 0.0
+    if not 0 < value <= 3600:
         raise argparse.ArgumentTypeError(f"{text!r} is no time; give seconds above 0, to 3600")
-    return seconds
+    return value

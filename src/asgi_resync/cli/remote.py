@@ -8,8 +8,6 @@ from __future__ import annotations
 import http.client
 import ipaddress
 import json
-import socket
-import ssl
 import time
 import urllib.error
 import urllib.request
@@ -17,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn, TypeAlias
 from urllib.parse import urlsplit
 
+from .hindrance import hindrance
 from .look import printable
 
 LARGEST = 16 * 2**20
@@ -159,7 +158,9 @@ class Remote:
         return f"{self._at()} is no console: give the path where the app mounts it, such as /resync."
 
     def _told(self, error: BaseException) -> str:
-        return f"{self._at()} {_reason(error, self._timeout)}"
+        what = hindrance(error, self._timeout)
+        how = " with SSL_CERT_FILE" if "certificate" in what.it else ""
+        return f"{self._at()} {what}{how}"
 
     def _at(self) -> str:
         return printable(self.url)
@@ -189,22 +190,3 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
-
-
-def _reason(error: BaseException, timeout: float) -> str:
-    """Return what hindered a connection, after its address."""
-    inner = error.reason if isinstance(error, urllib.error.URLError) else error
-    match inner:
-        case TimeoutError():
-            return f"does not answer within {timeout:g} s: is it up, and is this its port?"
-        case ConnectionRefusedError():
-            return "refuses the connection: is the app running, and is this its port?"
-        case socket.gaierror():
-            return "has a host that is not known: mend the URL."
-        case ssl.SSLCertVerificationError():
-            return f"has a certificate that is not trusted ({inner.verify_message}): SSL_CERT_FILE may name its CA."
-        case ssl.SSLError():
-            return "speaks no TLS that is understood: is it http instead of https?"
-        case ConnectionError() | http.client.HTTPException():
-            return "broke the connection, or speaks no HTTP: is this the app's port?"
-    return f"cannot be reached ({type(inner).__name__})."

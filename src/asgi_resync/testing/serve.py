@@ -14,6 +14,9 @@ from urllib.parse import unquote
 from .._asgi import ASGIApp, Message, RawHeaders, Scope
 from .faults import DROP, Dropped
 
+TURNS = 5
+"""Turns of asyncio's loop from an accepted connection to who serves it."""
+
 
 class Server:
     """An app on a socket; see `serve`. `connections` counts those that were accepted so far."""
@@ -42,12 +45,15 @@ class Server:
         if self._server is not None:
             self._server.close()
             self._server = None
+            # What was accepted just now is on its way to `_connected`, and nobody could cut it yet.
+            await _settled()
         for writer in list(self._open):
             writer.transport.abort()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await _settled()  # A transport that was closed is so in the next turn.
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -75,6 +81,11 @@ async def serve(app: ASGIApp, *, port: int = 0) -> AsyncIterator[Server]:
         yield server
     finally:
         await server.refuse()
+
+
+async def _settled() -> None:
+    for _ in range(TURNS):
+        await asyncio.sleep(0)
 
 
 async def _exchange(app: ASGIApp, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
