@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from typing import Any
 
 import httpx2
 from tests.chaos.origin import Origin
+from tests.transparency.servers import inherited
 
 CLIENT: dict[str, Any] = {"timeout": 30, "headers": {"host": "site.test"}}
 """What every client has: one host, since it is a part of the key, and workers listen on ports of their own."""
@@ -44,7 +44,7 @@ def workers(folder: Path, environ: dict[str, str], count: int = 2) -> Iterator[l
                 [sys.executable, "-m", "tests.chaos.app", str(folder)],
                 stdout=subprocess.PIPE,
                 text=True,
-                env={**os.environ, **environ},
+                env={**inherited(), **environ},
             )
             assert process.stdout is not None
             found.append(Worker(0, process))

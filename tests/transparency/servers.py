@@ -42,6 +42,11 @@ COMMANDS: dict[str, Callable[[str, int], list[str]]] = {
 """How each server is started: what is run of `python -m`, by target and port. `-off`: without lifespan."""
 
 
+def inherited() -> dict[str, str]:
+    """Return this process's environment without RESYNC_*: what steers tests is no setting, and nobody's own count."""
+    return {name: text for name, text in os.environ.items() if not name.startswith("RESYNC_")}
+
+
 def free_port() -> int:
     """Return a port that nobody listens on."""
     with socket.socket() as probe:
@@ -104,7 +109,7 @@ def process(command: list[str], port: int, environ: Mapping[str, str] | None = N
         with log.open("wb") as output:
             popen = subprocess.Popen(
                 [sys.executable, *(command if command[0].endswith(".py") else ["-m", *command])],
-                env={**os.environ, "PYTHONPATH": paths, "PYTHONUNBUFFERED": "1", **(environ or {})},
+                env={**inherited(), "PYTHONPATH": paths, "PYTHONUNBUFFERED": "1", **(environ or {})},
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=directory,
