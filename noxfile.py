@@ -233,6 +233,17 @@ def browser(session: nox.Session) -> None:
     session.run("pytest", "-v", "tests/browser", *session.posargs, env={"RESYNC_BROWSER": "required"})
 
 
+@nox.session(python=NEWEST, requires=["build"])
+def matrix(session: nox.Session) -> None:
+    """Hold each framework, oldest and newest, to its promises on each server and Python: `-- --framework quart`."""
+    _install_wheel(session, "test")
+    session.install("uv")
+    pythons = [f"--python={version}" for version in PYTHONS]
+    # What is a part of the whole is not to be taken for it.
+    output = [] if session.posargs else ["--output=tests/benchmarks/MATRIX.md"]
+    session.run("python", "-m", "tests.matrix", f"--wheel={_wheel()}", *pythons, *output, *session.posargs)
+
+
 @nox.session(python=OLDEST, requires=["build"])
 def differential(session: nox.Session) -> None:
     """Compare with nginx and Varnish before one scripted origin; both must be installed (Debian packages)."""

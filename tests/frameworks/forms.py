@@ -13,8 +13,9 @@ from asgi_resync.events import Event
 P = ParamSpec("P")
 R = TypeVar("R")
 
-Form: TypeAlias = Literal["rule", "header", "marker", "added"]
-"""By a rule; by Cache-Control in the response; by a marker; by a rule, with the middleware added inside the app."""
+Form: TypeAlias = Literal["rule", "header", "marker", "added", "mixed"]
+"""By a rule; by Cache-Control in the response; by a marker; by a rule, with the middleware added inside the app; half
+of them by a rule and half by a marker, which is for those who have no time for both."""
 
 FORMS: tuple[Form, ...] = ("rule", "header", "marker", "added")
 
@@ -25,7 +26,7 @@ TAGS = ["plan"]
 def form_of(environ: str = "FORM") -> Form:
     """Return the form that the environment names."""
     name = os.environ.get(environ, "rule")
-    return next(form for form in FORMS if form == name)
+    return next(form for form in (*FORMS, "mixed") if form == name)
 
 
 def tell(what: str) -> Callable[[], None]:
@@ -54,7 +55,9 @@ def resync_for(form: Form, events: list[Event] | None = None, resources: Iterabl
         CacheRule("/broken", ttl=10),
     ]
     listener = events.append if events is not None else None
-    known = rules if form in ("rule", "added") else []
+    if form == "mixed":
+        rules = [rule for rule in rules if not _is_marked(rule.pattern)]
+    known = rules if form in ("rule", "added", "mixed") else []
     return Resync(Settings(), rules=known, resources=resources, on_event=listener)
 
 
@@ -71,11 +74,17 @@ def served(framework: str) -> tuple[Form, Resync]:
     return form, resync_for(form, resources=[Resource("told", start=start, stop=stop)])
 
 
+def _is_marked(name: str) -> bool:
+    """Return whether a handler, or the path of one, is marked in the form `mixed`."""
+    return any(part in name for part in ("item", "slow", "later"))
+
+
 def marked(form: Form) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Return the marker for handlers built in *form*; one that does nothing if that is not by markers."""
+    mark: Callable[[Callable[P, R]], Callable[P, R]] = cache_for(10, stale_while_revalidate=30, tags=TAGS)
     if form == "marker":
-        return cache_for(10, stale_while_revalidate=30, tags=TAGS)
-    return lambda handler: handler
+        return mark
+    return lambda handler: mark(handler) if form == "mixed" and _is_marked(handler.__qualname__.lower()) else handler
 
 
 def headers(form: Form) -> dict[str, str]:

@@ -98,8 +98,10 @@ class Process:
 
 
 @contextmanager
-def process(command: list[str], port: int, environ: Mapping[str, str] | None = None) -> Iterator[Process]:
-    """Run *command*, a module or a script and its arguments, and end it at the end.
+def process(
+    command: list[str], port: int, environ: Mapping[str, str] | None = None, *, python: str = sys.executable
+) -> Iterator[Process]:
+    """Run *command*, a module or a script and its arguments, by *python*, and end it at the end.
 
     *environ* comes on top of this process's environment.
     """
@@ -108,7 +110,7 @@ def process(command: list[str], port: int, environ: Mapping[str, str] | None = N
         log = Path(directory) / "log"
         with log.open("wb") as output:
             popen = subprocess.Popen(
-                [sys.executable, *(command if command[0].endswith(".py") else ["-m", *command])],
+                [python, *(command if command[0].endswith(".py") else ["-m", *command])],
                 env={**inherited(), "PYTHONPATH": paths, "PYTHONUNBUFFERED": "1", **(environ or {})},
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -128,11 +130,21 @@ def process(command: list[str], port: int, environ: Mapping[str, str] | None = N
 
 
 @contextmanager
-def serving(server: str, target: str, environ: Mapping[str, str] | None = None) -> Iterator[Process]:
-    """Serve *target* by the *server* of `COMMANDS`, and give it once it answers."""
+def serving(
+    server: str,
+    target: str,
+    environ: Mapping[str, str] | None = None,
+    *,
+    python: str = sys.executable,
+    patience: float = PATIENCE,
+) -> Iterator[Process]:
+    """Serve *target* by the *server* of `COMMANDS`, installed for *python*, and give it once it answers.
+
+    It has *patience* seconds to begin.
+    """
     port = free_port()
-    with process(COMMANDS[server](target, port), port, environ) as running:
-        until(running.answers, f"{server} answers")
+    with process(COMMANDS[server](target, port), port, environ, python=python) as running:
+        until(running.answers, f"{server} answers", patience)
         yield running
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 from typing import Annotated
 
@@ -12,13 +13,13 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
-from starlette.testclient import TestClient
 from tests.frameworks import django_api  # noqa: F401 - which sets Django up
 
 from asgi_resync import BreakerRule, CacheRule, Resync, RuleError, Settings, Upstream, cache_for
-from asgi_resync._asgi import ASGIApp
+from asgi_resync._asgi import AnyASGIApp
 from asgi_resync.contrib import fastapi as in_fastapi
 from asgi_resync.contrib import starlette as in_starlette
+from asgi_resync.testing import request
 
 calls = itertools.count()
 
@@ -28,17 +29,17 @@ async def number(request: Request) -> Response:
     return PlainTextResponse(str(next(calls)))
 
 
-def lifetimes(app: ASGIApp, *paths: str) -> list[str]:
+async def lifetimes(app: AnyASGIApp, *paths: str) -> list[str]:
     """Return how long the second answer of each path lives, out of its Cache-Status; nothing if it is no hit."""
-    with TestClient(Resync(Settings())(app)) as client:
-        first = [client.get(path) for path in paths]
-        again = [client.get(path) for path in paths]
-    assert all(answer.status_code == 200 for answer in first)
-    found = [re.search(r"; hit; ttl=(\d+)", answer.headers.get("cache-status", "")) for answer in again]
+    wrapped = Resync(Settings())(app)
+    first = [await request(wrapped, "GET", path) for path in paths]
+    again = [await request(wrapped, "GET", path) for path in paths]
+    assert [200] * len(paths) == [answer.status for answer in first]
+    found = [re.search(r"; hit; ttl=(\d+)", answer.header("cache-status") or "") for answer in again]
     return [hit[1] if hit is not None else "" for hit in found]
 
 
-def test_starlette_takes_terms_as_middleware_of_routes_and_mounts() -> None:
+async def test_starlette_takes_terms_as_middleware_of_routes_and_mounts() -> None:
     """All that is mounted is cached, a route's own terms win over those of its mount, and the rest is not cached."""
     inner = [Route("/a", number), Route("/b", number, middleware=[in_starlette.cached_for(30)])]
     app = Starlette(
@@ -49,10 +50,10 @@ def test_starlette_takes_terms_as_middleware_of_routes_and_mounts() -> None:
         ]
     )
 
-    assert ["10", "30", "20", ""] == lifetimes(app, "/sub/a", "/sub/b", "/own", "/none")
+    assert ["10", "30", "20", ""] == await lifetimes(app, "/sub/a", "/sub/b", "/own", "/none")
 
 
-def test_fastapi_takes_terms_as_dependencies() -> None:
+async def test_fastapi_takes_terms_as_dependencies() -> None:
     """Of an endpoint, of a router, of the app; the endpoint wins over the router, and `cache_for` over both."""
     router = APIRouter(prefix="/sub", dependencies=[Depends(in_fastapi.cached_for(10))])
     app = FastAPI(dependencies=[Depends(in_fastapi.cached_for(5))])
@@ -77,7 +78,7 @@ def test_fastapi_takes_terms_as_dependencies() -> None:
 
     app.include_router(router)
 
-    assert ["5", "10", "30", "40"] == lifetimes(app, "/app", "/sub/router", "/sub/own", "/sub/marked")
+    assert ["5", "10", "30", "40"] == await lifetimes(app, "/app", "/sub/router", "/sub/own", "/sub/marked")
 
 
 def test_terms_that_cannot_work_are_refused_where_they_are_written() -> None:
@@ -118,12 +119,11 @@ def described_app() -> tuple[FastAPI, Resync]:
     return app, Resync(Settings(), rules=rules, upstreams=[Upstream("tws")])
 
 
-def test_the_document_of_fastapi_shows_what_is_cached_and_what_is_guarded() -> None:
+async def test_the_document_of_fastapi_shows_what_is_cached_and_what_is_guarded() -> None:
     """Fields and 304 of what is cached, by mark, dependency or rule; 503 of what needs an upstream; nothing else."""
     app, resync = described_app()
     in_fastapi.describe(app, resync)
-    with TestClient(resync(app)) as client:
-        paths = client.get("/openapi.json").json()["paths"]
+    paths = json.loads((await request(resync(app), "GET", "/openapi.json")).body)["paths"]
 
     cached = {path for path, methods in paths.items() if "304" in methods["get"]["responses"]}
     assert {"/marked", "/items/{number}", "/sub/depending"} == cached
@@ -158,8 +158,8 @@ def test_only_a_fastapi_app_has_a_document_to_describe() -> None:
         in_fastapi.describe(resync(app), resync)  # type: ignore[arg-type]  # as a user might
 
 
-def test_class_based_views_of_django_take_the_mark_as_a_method_decorator() -> None:
-    """`method_decorator` is how Django decorates them, sync and async; nothing else is needed."""
+async def test_class_based_views_of_django_take_the_mark_above_their_methods() -> None:
+    """Sync and async; or above `dispatch` by `method_decorator`, as Django has it. Nothing else is needed."""
     from django.conf import settings
     from django.core.asgi import get_asgi_application
     from django.http import HttpRequest, HttpResponse
@@ -173,10 +173,10 @@ def test_class_based_views_of_django_take_the_mark_as_a_method_decorator() -> No
             return HttpResponse(str(next(calls)))
 
     class Async(View):  # type: ignore[misc]  # as above
-        @method_decorator(cache_for(20))  # type: ignore[untyped-decorator]  # as above
+        @cache_for(20)
         async def get(self, request: HttpRequest) -> HttpResponse:
             return HttpResponse(str(next(calls)))
 
     settings.ROOT_URLCONF = (path("sync", Sync.as_view()), path("async", Async.as_view()))
 
-    assert ["10", "20"] == lifetimes(get_asgi_application(), "/sync", "/async")
+    assert ["10", "20"] == await lifetimes(get_asgi_application(), "/sync", "/async")

@@ -5,11 +5,14 @@ It uses no task and no event loop, so that it works on any loop and sees exactly
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
 from .._asgi import ASGIApp, Message, Receive, Scope, Send
 from ..errors import ResourceFailed
+
+_log = logging.getLogger("asgi_resync")
 
 Step = Callable[[], Awaitable[None]]
 
@@ -18,8 +21,9 @@ class LifespanResponder:
     """Runs *start* before the app's start-up and *stop* after its shutdown, for one lifespan scope.
 
     An app that has no lifespan, that is, returns or raises before it has answered, gets one all the same: the scope is
-    answered for it. A start-up that the app declares failed is passed on, after *stop*. If *start* itself raises
-    ResourceFailed, the server is told that the start-up failed, and why, and the app is not called.
+    answered for it, and *on_unsupported* is told what it raised, if it had begun to listen. A start-up that the app
+    declares failed is passed on, after *stop*. If *start* itself raises ResourceFailed, the server is told that the
+    start-up failed, and why, and the app is not called.
     """
 
     def __init__(
@@ -67,7 +71,7 @@ class LifespanResponder:
             except Exception as error:
                 if self._answered != "nothing":
                     raise
-                self._on_unsupported(error)
+                self._told_unsupported(error)
             else:
                 if self._answered == "nothing":
                     self._on_unsupported(None)
@@ -76,6 +80,14 @@ class LifespanResponder:
         finally:
             # Also where the server cancels the scope.
             await self._stop_once()
+
+    def _told_unsupported(self, error: Exception) -> None:
+        if self._received:
+            self._on_unsupported(error)
+            return
+        # So the specification has an app say that it knows no such scope, and Django does: nothing is wrong.
+        _log.info("The app has no lifespan of its own (%s).", error)
+        self._on_unsupported(None)
 
     async def _alone(self, receive: Receive, send: Send) -> None:
         """Answer what the app left unanswered."""
