@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import json
 import socket
 import ssl
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -241,17 +243,29 @@ async def test_upstreams_that_are_only_connected_to(capsys: pytest.CaptureFixtur
 def test_certificates_of_an_upstream(
     authority: tuple[trustme.CA, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Trusted by its file, not trusted without, not checked, and a file that is none."""
+    """Trusted by its file, not trusted without, not checked, soon to end, and a file that is none."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority[0].issue_cert("localhost", "127.0.0.1").configure_cert(context)
     (tmp_path / "none.pem").write_text("none")
-    with redis_server() as server, redis_proxy(server.port, context) as proxy:
+    ending = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    in_a_week = datetime.now(UTC) + timedelta(days=7.5)
+    authority[0].issue_cert("127.0.0.1", not_after=in_a_week).configure_cert(ending)
+    with (
+        redis_server() as server,
+        redis_proxy(server.port, context) as proxy,
+        redis_proxy(server.port, ending) as old,
+    ):
         url = f"https://127.0.0.1:{proxy.port}"
         _, trusted = checked(capsys, RESYNC_UPSTREAM_A_URL=url, RESYNC_UPSTREAM_A_CA_FILE=str(authority[1]))
         _, unknown = checked(capsys, RESYNC_UPSTREAM_A_URL=url)
         _, unchecked = checked(capsys, RESYNC_UPSTREAM_A_URL=url, RESYNC_UPSTREAM_A_VERIFY="false")
         _, no_file = checked(capsys, RESYNC_UPSTREAM_A_URL=url, RESYNC_UPSTREAM_A_CA_FILE=str(tmp_path / "none.pem"))
 
+        _, soon = checked(
+            capsys, RESYNC_UPSTREAM_A_URL=f"https://127.0.0.1:{old.port}", RESYNC_UPSTREAM_A_CA_FILE=str(authority[1])
+        )
+
+    assert "notice upstream a: has a certificate that ends in 7 days: have it renewed" == soon[0]
     assert "takes connections by TLSv1.3" in trusted[-1]
     assert "has a certificate that is not trusted (" in unknown[0]
     assert "with RESYNC_UPSTREAM_A_CA_FILE" in unknown[0]
@@ -297,3 +311,33 @@ def test_a_name_that_is_looked_up_for_ever_is_not_waited_for(
         released.set()
 
     assert "does not answer within 0.1 s" in found[0]
+
+
+@pytest.mark.parametrize("missing", [["httpx2"], ["httpx2", "httpx"]])
+async def test_without_an_http_client_an_upstream_is_connected_to(
+    missing: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And what is missing is told; with the other library, that one asks."""
+    found_spec = importlib.util.find_spec
+
+    def find_spec(name: str, package: str | None = None) -> object:
+        return None if name in missing else found_spec(name, package)
+
+    monkeypatch.setattr("asgi_resync.upstream.find_spec", find_spec)
+    monkeypatch.setattr("asgi_resync.cli.check_upstream.find_spec", find_spec)
+    for name in missing:
+        monkeypatch.setitem(sys.modules, name, None)
+    for name in ("httpx", "httpx2"):
+        monkeypatch.delitem(sys.modules, f"asgi_resync.client.{name}", raising=False)
+    async with fake_tws() as (_, environ):
+        ended, found = await asyncio.to_thread(checked, capsys, **environ)
+        _, plain = await asyncio.to_thread(checked, capsys, "--timeout", "0.2", TWS_HOST="https://127.0.0.1:1")
+
+    assert 0 == ended
+    if "httpx" in missing:
+        assert found[0].startswith(
+            "notice upstream tws: takes connections, and could not be asked for more: A client needs"
+        )
+    else:
+        assert found[0].startswith("well upstream tws: is well")
+    assert "refuses the connection" in plain[0]

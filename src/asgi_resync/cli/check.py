@@ -63,7 +63,11 @@ def _checked(arguments: argparse.Namespace, environ: Mapping[str, str]) -> tuple
     try:
         resolution = load(environ)
         found += _of_settings(resolution)
-        resync = resync_of(arguments.app) if arguments.app is not None else Resync(resolution.settings)
+        if arguments.app is None:
+            resync = Resync(resolution.settings)
+        else:
+            with progress(f"importing {arguments.app}", environ=environ):
+                resync = resync_of(arguments.app)
     except SettingsError as error:
         return Status.UNUSABLE, [
             Finding(level="wrong", subject=SETTINGS, says=f"{problem.name}={problem.value}", remedy=problem.expected)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
 from ..resources.graph import Graph
 from .app import AppNotFound, resync_of
 from .command import Status, parser_of
+from .progress import progress
 
 
 def main(argv: Sequence[str]) -> int:
@@ -24,7 +26,8 @@ def main(argv: Sequence[str]) -> int:
     form.add_argument("--json", action="store_true", help="as one JSON object")
     arguments = parser.parse_args(argv)
     try:
-        graph = resync_of(arguments.app).graph
+        with progress(f"importing {arguments.app}", environ=os.environ):
+            graph = resync_of(arguments.app).graph
     except AppNotFound as error:
         print(error, file=sys.stderr)
         return Status.UNUSABLE
