@@ -169,7 +169,9 @@ class Console(Starlette):
         try:
             return await handler(request)
         except Refused as refused:
-            if "/api/" not in request.url.path and "text/html" in request.headers.get("accept", ""):
+            # Where the page's links are right: not below `breakers/`, which its forms cannot get wrong.
+            path, wanted = request.url.path, request.headers.get("accept", "")
+            if path.endswith(("/purge", "/reload")) and "/api/" not in path and "text/html" in wanted:
                 said = f"{refused.title}: {refused.detail}"
                 return HTMLResponse(page(await self._view(), said=said, is_error=True), refused.status)
             return problem(refused.status, refused.title, refused.detail)
@@ -192,7 +194,7 @@ class Console(Starlette):
         sent = request.scope.get("raw_path") or request.scope["path"].encode()
         if not sent.partition(b"?")[0].endswith(b"/"):
             # The page's links are relative, so that it need not know what proxies in front call its place.
-            return RedirectResponse(sent.partition(b"?")[0].decode("ascii").rpartition("/")[2] + "/")
+            return RedirectResponse(sent.partition(b"?")[0].decode("latin-1").rpartition("/")[2] + "/")
         return HTMLResponse(page(await self._view(), said=NOTES.get(request.query_params.get("note", ""), "")))
 
     async def _events(self, request: Request) -> Response:
