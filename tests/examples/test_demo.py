@@ -18,6 +18,7 @@ import pytest
 from tests.transparency.servers import PATIENCE, Answer, Process, ask, free_port, process, until
 
 from asgi_resync import demo
+from asgi_resync.cli import purge, status
 from asgi_resync.demo.scheduler import JOBS, Scheduler, plan_at
 
 STORED = b"resync; fwd=uri-miss; stored"
@@ -65,6 +66,19 @@ def test_a_rerun_purges_the_plan(served: Process) -> None:
 
     assert [STORED] == again.values("cache-status")
     assert [1, 2] == [json.loads(answer.body)["call"] for answer in (first, again)]
+
+
+def test_its_console_is_there(served: Process, capsys: pytest.CaptureFixture[str]) -> None:
+    """For whoever is on this machine; `purge` makes the scheduler be asked again."""
+    ask(served.port, "/plan/current")
+    console = ["--console", f"http://127.0.0.1:{served.port}/resync"]
+    assert 0 == status.main(console, {})
+    assert 0 == purge.main(["--tag", "plan", *console], {})
+    printed = capsys.readouterr().out
+
+    assert "misses 1" in printed
+    assert "scheduler" in printed
+    assert [STORED] == ask(served.port, "/plan/current").values("cache-status")
 
 
 def test_a_frozen_scheduler_goes_on_where_it_stood(served: Process) -> None:
@@ -171,7 +185,7 @@ def test_what_it_prints_can_be_tried(served: Process) -> None:
     until(lambda: "Ctrl-C" in served.output(), "the guide is printed")
     urls = set(re.findall(rf"http://127\.0\.0\.1:{served.port}(/[^\s;]*)", served.output()))
 
-    assert {"/", "/plan/current", "/plan/rerun", "/jobs/PAYROLL-CALC/log"} == urls
+    assert {"/", "/resync/", "/plan/current", "/plan/rerun", "/jobs/PAYROLL-CALC/log"} == urls
     for path in ("/", "/plan/current", "/jobs/EXTRACT-ORDERS/log"):
         assert 200 == ask(served.port, path).status
 

@@ -6,12 +6,15 @@ import asyncio
 import json
 import os
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+import trustme
+from tests.servers.proxy import redis_proxy
 from tests.transparency.servers import Process, ask, free_port, serving
 from tests.unit.states import health, state, told
 
@@ -183,6 +186,21 @@ def test_tls_is_not_taken_for_http(running: Process, capsys: pytest.CaptureFixtu
     """The scheme is what is wrong."""
     assert 3 == status.main(["--console", f"https://127.0.0.1:{running.port}/resync"], {})
     assert "speaks no TLS that is understood" in capsys.readouterr().err
+
+
+def test_a_certificate_is_checked(
+    running: Process, environ: Mapping[str, str], authority: tuple[trustme.CA, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the system does not trust, SSL_CERT_FILE may; a token goes to nobody else."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority[0].issue_cert("127.0.0.1").configure_cert(context)
+    with redis_proxy(running.port, context) as proxy:
+        named = {**environ, "RESYNC_CONSOLE_URL": f"https://127.0.0.1:{proxy.port}/resync"}
+        assert 3 == status.main([], named)
+        trusted = program("status", **named, SSL_CERT_FILE=str(authority[1]))
+
+    assert "has a certificate that is not trusted (" in capsys.readouterr().err
+    assert (0, "") == (trusted.returncode, trusted.stderr)
 
 
 JSON = ("content-type", "application/json")

@@ -161,7 +161,7 @@ def test_a_console_that_is_not_there_is_told_at_once(capsys: pytest.CaptureFixtu
     assert "refuses the connection" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("answer", "status", "said"), [(b"y\r", 0, "Purged in"), (b"\r", 2, "Nothing was purged.")])
+@pytest.mark.parametrize(("answer", "status", "said"), [(b"y\r", 0, "Purged in"), (b"\r", 1, "Nothing was purged.")])
 def test_on_a_terminal_everything_is_purged_after_a_yes(
     answer: bytes, status: int, said: str, environ: Mapping[str, str]
 ) -> None:

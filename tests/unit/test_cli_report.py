@@ -146,7 +146,7 @@ def test_one_line_says_what_is_out() -> None:
     assert plain(in_a_line(state(of_late=recording()), stamp)).endswith("process 4242  all well")
 
 
-@given(st.text(), st.text())
+@given(st.text(max_size=20), st.text(max_size=20))
 def test_whatever_an_app_says_nothing_acts_on_the_terminal(name: str, why: str) -> None:
     """Names of upstreams, causes, texts: all are printable in the end."""
     found = health(

@@ -42,7 +42,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> int:
         help="as for uvicorn, such as shop.main:app: its upstreams are tried too",
     )
     parser.add_argument("--timeout", type=seconds, default=5.0, metavar="S", help="seconds for each connection (5)")
-    parser.add_argument("--json", action="store_true", help="as one JSON object")
+    parser.add_argument("--json", action="store_true", help="one object: `result` (well or wrong) and `findings`")
     arguments = parser.parse_args(argv)
     try:
         status, findings = _checked(arguments, environment)

@@ -11,9 +11,10 @@ from typing import Literal
 
 import msgspec
 
-from .address import add_address, ended, remote_of
+from .address import Unusable, add_address, ended, remote_of
 from .command import Status, as_json, parser_of
 from .progress import progress
+from .remote import Refused
 
 PURGE = "api/purge"
 
@@ -53,8 +54,11 @@ def main(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> int:
 
 def _purged(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     remote = remote_of(arguments, environ)
-    if arguments.everything and not arguments.yes and not _is_sure(remote.url):
-        return Status.UNUSABLE
+    if arguments.everything and not arguments.yes:
+        if not sys.stdin.isatty():
+            raise Unusable("Nothing was purged: where nobody can be asked, say --yes to purge everything.")
+        if not _is_sure(remote.url):
+            raise Refused("Nothing was purged.")
     order = {
         "tags": arguments.tag,
         "urls": arguments.url,
@@ -92,11 +96,5 @@ def said(got: Got, *, is_soft: bool) -> str:
 
 def _is_sure(url: str) -> bool:
     """Return whether who sits at the terminal wants to purge all there is at *url*."""
-    if not sys.stdin.isatty():
-        print("Nothing was purged: where nobody can be asked, say --yes to purge everything.", file=sys.stderr)
-        return False
     print(f"Purge everything that the app at {url} has stored? [y/N] ", end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip().lower() in ("y", "yes"):
-        return True
-    print("Nothing was purged.", file=sys.stderr)
-    return False
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

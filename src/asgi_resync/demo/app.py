@@ -26,6 +26,8 @@ LIFETIME = 10.0
 """Seconds for which a plan is fresh."""
 STALE = 60.0
 """Seconds for which it is served after that, if there is none better."""
+CONSOLE = "/resync"
+"""The path of its console."""
 FALLBACK = {"plan": "unknown", "jobs": []}
 ENDED = ("SUCC", "ABEND", "CANCP")
 
@@ -48,13 +50,16 @@ def build(scheduler: Freezable, *, lifetime: float = LIFETIME, stale: float = ST
     from starlette.responses import HTMLResponse, JSONResponse
     from starlette.routing import Route
 
+    from ..console import Console
     from ..resync import Resync
+    from ..telemetry.recorder import Recorder
 
     try:
         import httpx2
     except ImportError:
         raise MissingExtra("The demo", "httpx2", "demo") from None
 
+    recorder = Recorder()
     resync = Resync.from_env(
         rules=[
             CacheRule(
@@ -79,7 +84,10 @@ def build(scheduler: Freezable, *, lifetime: float = LIFETIME, stale: float = ST
                 limits=BreakerLimits(fail_max=2, reset_timeout=5.0),
             )
         ],
+        on_event=recorder,
     )
+    # It listens on this machine alone, and stands before the cache, whose rules do not reach it.
+    console = Console(resync, recorder=recorder, insecure=True)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -137,4 +145,4 @@ def build(scheduler: Freezable, *, lifetime: float = LIFETIME, stale: float = ST
         exception_handlers={httpx2.TransportError: silent, httpx2.HTTPStatusError: refused},
         lifespan=lifespan,
     )
-    return resync(app)
+    return console.around(resync(app), CONSOLE)

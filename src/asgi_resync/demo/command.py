@@ -119,5 +119,6 @@ FREEZING = """
 
 END = """
 Or watch it in a browser: {url}/
+Its console, for a browser or for a terminal (asgi-resync top --console …): {url}/resync/
 Ctrl-C ends the demo.
 """
