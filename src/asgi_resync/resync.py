@@ -25,6 +25,7 @@ from .cache.sweep import sweep_forever
 from .cache.undelivered import Delivery
 from .cache.value_terms import terms_of
 from .client.app_redis import AppRedis
+from .closing import closing
 from .errors import AlreadyWrapped, RuleError
 from .events import ConfigApplied, ConfigRefused, Listener
 from .knowledge import Knowledge
@@ -100,10 +101,9 @@ class Resync:
         self._steady = time.monotonic if clock is time.time else clock
         self._knowledge = Knowledge(clock=self._steady)
         self._knowledge.add_upstreams(self.upstreams)
-        for known in self.rules:
-            self._knowledge.add_rule(known)
-        for guarding in self.breaker_rules:
-            self._knowledge.add_rule(guarding)
+        known: tuple[CacheRule | BreakerRule, ...] = (*self.rules, *self.breaker_rules)
+        for each in known:
+            self._knowledge.add_rule(each)
         self._is_guarding = bool(given or self.breaker_rules)
         self._on_event = listener
         cache = first.cache
@@ -133,7 +133,7 @@ class Resync:
             shutdown=first.shutdown_timeout,
             tier=self._tier,
             config=config_resource(first, lambda is_whole: self._reloader.reload(is_whole), self.cache.failed),
-            close=self._app_redis.aclose,
+            close=closing(self._app_redis.aclose, self.upstreams, listener),
             on_event=listener,
             clock=clock,
         )

@@ -69,6 +69,7 @@ class Upstream:
     breaker: Breaker = field(init=False, compare=False, repr=False)
     _on_event: Listener | None = field(init=False, compare=False, repr=False)
     _transports: WeakSet[Adjustable] = field(init=False, compare=False, repr=False)
+    _own: WeakSet[Adjustable] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         name: object = self.name
@@ -175,9 +176,9 @@ class Upstream:
         its own limits and its own idea of TLS. Every call has the breaker, the retries, the budget and the bulkhead,
         and `deadline` bounds it. Proxies that the environment names are not used; give a *transport* that has one.
 
-        Each call of this makes a client with connections of its own, so keep it as long as the app lives. Raises
-        MissingExtra if the library is not installed, RuleError for options that only a transport could use beside one,
-        and for a `ca_file` that cannot be read.
+        Each call of this makes a client with connections of its own, so keep it as long as the app lives; what it has
+        left open then is closed by `Resync.stop`. Raises MissingExtra if the library is not installed, RuleError for
+        options that only a transport could use beside one, and for a `ca_file` that cannot be read.
         """
         from .client.opening import open_client  # which loads tenacity
 
@@ -193,7 +194,7 @@ class Upstream:
             breaker=self.breaker,
             bulkhead=self.bulkhead,
             on_event=self._on_event,
-            made=self._transports.add,
+            made=self._made,
         )
 
     async def check(self, client: httpx2.AsyncClient | httpx.AsyncClient | None = None) -> None:
@@ -211,6 +212,19 @@ class Upstream:
             return
         async with self.client(library="httpx") if find_spec("httpx2") is None else self.client() as own:
             await ask_health(own, self.http.health_path)
+
+    @property
+    def has_clients(self) -> bool:
+        """Whether there are clients whose connections `release` would close."""
+        return bool(self._own)
+
+    async def release(self) -> None:
+        """Close the connections that its clients have left open on this loop; not those of transports it was given.
+
+        The clients stay as they are: one that is used again connects again. `Resync.stop` calls this at its end.
+        """
+        for transport in list(self._own):
+            await transport.release()
 
     def adjust(
         self,
@@ -255,6 +269,12 @@ class Upstream:
         object.__setattr__(self, "breaker", breaker)
         object.__setattr__(self, "_on_event", on_event)
         object.__setattr__(self, "_transports", WeakSet())
+        object.__setattr__(self, "_own", WeakSet())
+
+    def _made(self, transport: Adjustable, is_own: bool) -> None:
+        self._transports.add(transport)
+        if is_own:
+            self._own.add(transport)
 
 
 class Upstreams(Mapping[str, Upstream]):

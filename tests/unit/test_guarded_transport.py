@@ -355,4 +355,5 @@ async def test_a_transport_whose_listener_does_not_want_to_know_measures_nothing
     inner = lib.MockTransport(lambda request: lib.Response(200))
     transport: Any = retrying_transport(inner, on_event=pick)
 
+    await transport.handle_async_request(lib.Request("GET", "http://up"))
     assert inner.handle_async_request == transport._send

@@ -6,6 +6,7 @@ It knows requests and responses by shape only; `httpx.py` and `httpx2.py` give i
 from __future__ import annotations
 
 import abc
+import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable
@@ -56,6 +57,9 @@ class Adjustable(Protocol):
     def retime(self, wanted: ClientOptions) -> None:
         """Wait as *wanted* from now on."""
 
+    async def release(self) -> None:
+        """Close the connections that were opened on this loop; a client that is used again connects again."""
+
 
 class Core(abc.ABC, Generic[RequestT, ResponseT]):
     """Hands requests to *send*, the wrapped transport's method, again where the policy allows it."""
@@ -66,7 +70,10 @@ class Core(abc.ABC, Generic[RequestT, ResponseT]):
         emit = repeat.emit
         if emit is not None and wants(emit, UpstreamAnswered):
             send = timed(send, emit, repeat.upstream, guards.clock)
-        self._send = send
+        self._send: Send[RequestT, ResponseT] = self._first
+        self._later = send
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """That on which it was used first, and to which its connections belong."""
         self._guards = guards
         self._policy = guards.policy
         self._repeat = repeat
@@ -78,6 +85,20 @@ class Core(abc.ABC, Generic[RequestT, ResponseT]):
         self._guards = replace(self._guards, policy=policy, budget=budget, bulkhead=bulkhead)
         self._repeat = replace(self._repeat, policy=policy, budget=budget)
         self._is_bare = self._guards.breaker is None and bulkhead is None
+
+    async def release(self) -> None:
+        """Close the connections that were opened on this loop; a client that is used again connects again."""
+        if self._loop is not None and self._loop is _running_loop():
+            await self.aclose()
+
+    def _first(self, request: RequestT) -> Awaitable[ResponseT]:
+        self._loop = _running_loop()
+        self._send = self._later
+        return self._later(request)
+
+    @abc.abstractmethod
+    async def aclose(self) -> None:
+        """Close the wrapped transport."""
 
     @abc.abstractmethod
     def _observe(self, response: ResponseT, booking: Booking) -> None:
@@ -183,3 +204,10 @@ class Core(abc.ABC, Generic[RequestT, ResponseT]):
             is_replayable=is_replayable(),
         )
         return obstacle(self._policy, sent, failure)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:  # trio
+        return None

@@ -40,17 +40,18 @@ def open_client(
     breaker: Breaker,
     bulkhead: Bulkhead | None,
     on_event: Listener | None,
-    made: Callable[[Adjustable], object],
+    made: Callable[[Adjustable, bool], object],
 ) -> httpx2.AsyncClient | httpx.AsyncClient:
     """Return a client of the library that *transport* belongs to, else of *library*, by default httpx2.
 
-    It is made as *wanted*, and with *options*, which win; *made* is called with what later settings reach. Raises
-    MissingExtra if the library is not installed, RuleError for options of a transport beside one, and for a file of
-    certificates that cannot be read.
+    It is made as *wanted*, and with *options*, which win; *made* is called with what later settings reach, and whether
+    its connections are nobody's but this client's. Raises MissingExtra if the library is not installed, RuleError for
+    options of a transport beside one, and for a file of certificates that cannot be read.
     """
     if library not in (None, "httpx", "httpx2"):
         raise RuleError("library", library, "give 'httpx2' or 'httpx'")
     for_transport = {name: options.pop(name) for name in OF_THE_TRANSPORT if name in options}
+    is_given = transport is not None
     if transport is None:
         for_transport.setdefault("verify", _trust(wanted))
         if for_transport["verify"] is False:
@@ -77,7 +78,7 @@ def open_client(
         deadline_header=wanted.deadline_header,
         on_event=on_event,
     )
-    made(wrapped)
+    made(wrapped, not is_given)
     return wrapped.client(wanted, **options)
 
 

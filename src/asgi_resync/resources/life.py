@@ -33,7 +33,7 @@ class Life:
 
     *timeout* bounds the start of those that are critical, *wait* how long it takes for the others, *shutdown* the
     whole stop; all in seconds. Starts count, by loop. The resources live in the first loop that starts them; *tier*,
-    which is one of them, serves each loop. *close* is called last, on each loop.
+    which is one of them, serves each loop. *close* is called last, on each loop, with the seconds that are left.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Life:
         shutdown: float,
         tier: Tier | None = None,
         config: Resource | None = None,
-        close: Callable[[], Awaitable[None]] | None = None,
+        close: Callable[[float], Awaitable[None]] | None = None,
         on_event: Listener | None = None,
         clock: Clock = time.time,
     ) -> None:
@@ -106,7 +106,7 @@ class Life:
         if loop is None:
             return
         if loop not in self._lives:
-            await self._closed()
+            await self._closed(self._shutdown)
             return
         count, sweep = self._lives.pop(loop)
         if count > 1:
@@ -127,11 +127,11 @@ class Life:
                 if self._tier is not None and not is_here:
                     await self._tier.stop(max(0.0, until - loop.time()))
             finally:
-                await self._closed()
+                await self._closed(until - loop.time())
 
-    async def _closed(self) -> None:
+    async def _closed(self, seconds: float) -> None:
         if self._close is not None:
-            await self._close()
+            await self._close(max(0.0, seconds))
 
     def own(self, task: asyncio.Task[None]) -> None:
         """Take *task* as one that ends with this, at the latest."""
