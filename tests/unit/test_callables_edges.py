@@ -119,6 +119,116 @@ async def test_a_function_that_asks_for_its_own_value_is_told(is_direct: bool) -
         await asyncio.wait_for(cache.get_or_set("own", own, ttl=10), 5)
 
 
+@pytest.mark.parametrize("names", ["ab", "abc", "abcdefgh"])
+async def test_functions_that_wait_for_each_other_in_different_tasks_are_told(names: str) -> None:
+    """Each is asked for by somebody, and each asks for the next, round in a circle: nobody waits for ever."""
+    cache = Cache()
+    begun: set[str] = set()
+    all_begun = asyncio.Event()
+
+    def maker(name: str) -> Any:
+        following = names[(names.index(name) + 1) % len(names)]
+
+        async def make() -> str:
+            begun.add(name)
+            if len(begun) == len(names):
+                all_begun.set()
+            await all_begun.wait()
+            found: str = await cache.get_or_set(following, maker(following), ttl=10)
+            return name + found
+
+        return make
+
+    asked = [cache.get_or_set(name, maker(name), ttl=10) for name in names]
+    found = await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 5)
+
+    assert [RuleError] * len(names) == [type(one) for one in found]
+    assert {} == cache.values._makings
+
+
+async def test_one_that_can_do_without_the_other_breaks_the_circle() -> None:
+    """Whoever would close it is told, and everybody else has what they asked for."""
+    cache = Cache()
+    gate = asyncio.Event()
+    told: list[str] = []
+
+    async def a() -> str:
+        await gate.wait()
+        return "a" + await cache.get_or_set("b", b, ttl=10)
+
+    async def b() -> str:
+        gate.set()
+        await turns()
+        try:
+            return "b" + await cache.get_or_set("a", a, ttl=10)
+        except RuleError as error:
+            told.append(str(error))
+            return "b"
+
+    found = await asyncio.wait_for(
+        asyncio.gather(cache.get_or_set("a", a, ttl=10), cache.get_or_set("b", b, ttl=10)), 5
+    )
+
+    assert ["ab", "b"] == list(found)
+    assert "'a'" in told[0]
+    assert "'b'" in told[0]
+
+
+async def test_those_who_wait_side_by_side_are_no_circle() -> None:
+    """Two that need the same third, and one that needs both, wait for what is made once."""
+    cache = Cache()
+    calls: list[str] = []
+
+    async def below() -> str:
+        calls.append("below")
+        await turns()
+        return "d"
+
+    async def left() -> str:
+        return "l" + await cache.get_or_set("below", below, ttl=10)
+
+    async def right() -> str:
+        return "r" + await cache.get_or_set("below", below, ttl=10)
+
+    async def top() -> str:
+        both = cache.get_or_set("left", left, ttl=10), cache.get_or_set("right", right, ttl=10)
+        return "".join(await asyncio.gather(*both))
+
+    tops = [cache.get_or_set("top", top, ttl=10), cache.get_or_set("right", right, ttl=10)]
+    assert ["ldrd", "rd"] == await asyncio.wait_for(asyncio.gather(*tops), 5)
+    assert ["below"] == calls
+
+
+async def test_a_refresh_may_ask_for_what_asked_for_it() -> None:
+    """That has the stale value already, and waits for no refresh."""
+    clock = ManualClock()
+    cache = Cache(clock=clock)
+    a_may_end = asyncio.Event()
+    found: list[Any] = []
+
+    async def a() -> str:
+        got = await cache.get_or_set("b", b, ttl=10, stale_while_revalidate=100)
+        await a_may_end.wait()
+        return "a" + got
+
+    async def first() -> str:
+        return "old"
+
+    async def b() -> str:
+        found.append(await cache.get_or_set("a", a, ttl=10))
+        return "new"
+
+    await cache.get_or_set("b", first, ttl=10, stale_while_revalidate=100)
+    clock.advance(20)
+    asking = asyncio.ensure_future(cache.get_or_set("a", a, ttl=10))
+    await turns()
+    a_may_end.set()
+
+    assert "aold" == await asyncio.wait_for(asking, 5)
+    await cache.settle(5)
+    assert ["aold"] == found
+
+
 async def test_values_are_told_as_responses_are() -> None:
     """What was stored, and who was answered by the call of another."""
     events: list[Event] = []

@@ -12,13 +12,12 @@ import asyncio
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextvars import ContextVar
 from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
 import msgspec
 
 from .._deadline import current
-from ..errors import DeadlineExceeded, RuleError
+from ..errors import RuleError
 from ..events import CacheHit, CacheKey, CacheMiss, Collapsed, NotStored, RefreshFailed, StaleServed, Stored
 from ..noted import Notes, note_missing, note_value, notes_here
 from .cache import Cache
@@ -27,6 +26,7 @@ from .claims import Claim
 from .entry import StoredResponse
 from .flight import MAX_ATTEMPTS, Flight, FlightKey, Flights
 from .learning import learn
+from .makings import Making, enter, over, refuse_itself
 from .options import CacheOptions
 from .policy.reuse import AskApp, Fresh, ServeStale, reuse
 from .provenance import built_from
@@ -42,11 +42,6 @@ T = TypeVar("T")
 MAX_TURNS = 3
 GET_OR_SET = "get_or_set"
 """What events call the values whose keys are made while the app runs: too many to be named one by one."""
-
-_under_way: ContextVar[tuple[tuple[Values, CacheKey, Flight[StoredResponse]], ...]] = ContextVar(
-    "asgi_resync.values", default=()
-)
-"""The values that are being made here, each for the one before it: who asks for one of them would wait for itself."""
 
 
 class Decorator(Protocol):
@@ -64,6 +59,7 @@ class Values:
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
         self._flights: Flights[StoredResponse] = Flights()
+        self._makings: dict[Flight[StoredResponse], Making] = {}
 
     async def get_or_set(
         self,
@@ -77,7 +73,7 @@ class Values:
 
         *factory* may be async; if not, it runs in a thread. It runs to its end whoever gives up waiting. Raises what it
         raises, where nothing stale may stand in; DeadlineExceeded once the caller's `deadline` has passed; RuleError if
-        msgspec cannot write what it returns, or if *factory* asks for the value that it is to make.
+        msgspec cannot write what it returns, or if *factory* asks for what waits for the value that it is to make.
         """
         cache, decoder = self._cache, decoder_of(type)
         tier = "l1" if cache.near(key) is not None else "l2"
@@ -162,9 +158,7 @@ class Values:
         is_absent: bool,
     ) -> Any:  # noqa: ANN401 - as get_or_set
         """Wait for the call under way, or begin one. After a failure one of those who wait tries again, then all do."""
-        for values, made, under_way in _under_way.get():
-            if values is self and made == key and not under_way.is_over:
-                raise RuleError("key", key[1], "its function asks for the value that it is to make itself")
+        refuse_itself(self, key)
         loop = asyncio.get_running_loop()
         epoch = self._cache.ledger.version
         attempt = 1
@@ -175,7 +169,9 @@ class Values:
                 if self._cache.emit is not None:
                     self._cache.emit(CacheMiss(key=key, route=route, reason="uri-miss" if stale is None else "stale"))
                 flight = self._begin(key, factory, terms, stale, decoder, route, attempt, is_absent=is_absent)
-            await _over(flight)
+            making = self._makings.get(flight)
+            if making is not None:  # else it is over
+                await over(making)
             result = flight.result
             if flight.state == "landed" and result is not None:
                 outdated = result.epoch < epoch and self._cache.ledger.standing(result) != "good"
@@ -216,6 +212,7 @@ class Values:
         """Call *factory* in the background; as a refresh, which nobody waits for, within the time limit of those."""
         loop = asyncio.get_running_loop()
         flight = self._flights.begin(_known_as(key), loop, attempt)
+        self._makings[flight] = Making(owner=self, key=key, flight=flight)
         making = self._make(
             flight, key, factory, terms, stale, decoder, route, is_absent=is_absent, is_refresh=is_refresh
         )
@@ -236,7 +233,7 @@ class Values:
         is_refresh: bool,
     ) -> None:
         cache = self._cache
-        _under_way.set((*_under_way.get(), (self, key, flight)))
+        enter(self._makings[flight], is_refresh=is_refresh)
         # It is made for all who wait: each is held to its own deadline, and none to that of the first.
         current.set(None)
         notes = Notes()
@@ -284,6 +281,7 @@ class Values:
             if not flight.is_over:
                 flight.remark = flight.remark or asyncio.CancelledError()
                 flight.fail()
+            self._makings.pop(flight, None)
             if claim is not None:
                 claim.end(is_stored=is_stored)
             learn(cache, "callable", _named(route), notes)
@@ -340,20 +338,6 @@ def _without_stop(factory: Callable[[], object]) -> object:
     except StopIteration as error:
         # No future can hold one, so that those who wait would wait for ever.
         raise RuntimeError("the function raised StopIteration") from error
-
-
-async def _over(flight: Flight[StoredResponse]) -> None:
-    """Wait until *flight* is over, for as long as the deadline of who waits allows."""
-    flight.join()
-    limit = current.get()
-    try:
-        async with asyncio.timeout(None if limit is None else limit.remaining()):
-            while not flight.is_over:
-                await flight.change()
-    except TimeoutError:
-        raise DeadlineExceeded("", 0.0 if limit is None else limit.seconds) from None
-    finally:
-        flight.leave()
 
 
 async def _called(factory: Callable[[], object]) -> object:
