@@ -41,7 +41,7 @@ OLDEST: dict[str, Oldest | None] = {
         why="the first with the plugins that `contrib` builds on",
         beside=("sniffio",),
     ),
-    "quart": Oldest(package="quart", version="0.19.9", why="the last before 0.20; older ones are not maintained"),
+    "quart": Oldest(package="quart", version="0.19.9", why="the last before 0.20"),
     "django": Oldest(
         package="django",
         version="4.2",

@@ -12,7 +12,8 @@ from tests.matrix.releases import OLDEST, SERVERS
 from tests.matrix.table import Cell, Report
 from tests.transparency.servers import COMMANDS
 
-PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
 def parts(version: str) -> list[int]:
@@ -27,6 +28,14 @@ def test_the_oldest_releases_are_the_lower_bounds_of_the_project() -> None:
     for oldest in OLDEST.values():
         if oldest is not None:
             assert parts(oldest.version) == parts(bounds[oldest.package])
+
+
+def test_readme_says_which_releases_are_supported() -> None:
+    """In the words of the matrix."""
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").lower().split())
+    for oldest in OLDEST.values():
+        if oldest is not None:
+            assert f"{oldest.package} from {oldest.version.removesuffix('.0')}" in text
 
 
 def test_the_matrix_has_all_frameworks_and_servers_that_there_are() -> None:
