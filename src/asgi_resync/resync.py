@@ -329,9 +329,9 @@ class Resync:
     def redis(self, *, decode_responses: bool = False) -> Redis:
         """Return redis-py's client of RESYNC_REDIS_URL for the app's own use: `await resync.redis().get("key")`.
 
-        Its commands and pipelines go through the breaker `redis` that the cache has too, raise BreakerOpen while it is
-        open, are bounded by `deadline`, and are never sent twice. There is one on each event loop, closed by `stop`;
-        for a cluster, the URL must say redis+cluster, and it is a RedisCluster. Raises RuleError where there is no URL.
+        Its commands, pipelines and subscriptions go through the breaker `redis` that the cache has too, raise
+        BreakerOpen while it is open, are bounded by `deadline`, and are never sent twice. Each loop has one, which
+        `stop` closes. A cluster's URL must say redis+cluster: it is a RedisCluster. Raises RuleError without a URL.
         """
         return self._app_redis.client(decode_responses=decode_responses)
 

@@ -158,6 +158,95 @@ async def test_a_cluster_is_used_the_same_way(cluster: Cluster) -> None:
             await resync.redis().get("a")
 
 
+async def test_a_transaction_in_a_cluster_is_of_the_breaker_too(cluster: Cluster) -> None:
+    """What is watched, what is read then, and the transaction are a call each; while it is open, none is made."""
+    async with running(cluster.url.replace("redis://", "redis+cluster://")) as resync:
+        client: Any = resync.redis()
+        async with client.pipeline(transaction=True) as pipe:
+            await pipe.watch("{a}1")
+            assert await pipe.get("{a}1") is None
+            pipe.multi()
+            pipe.set("{a}1", "1")
+            pipe.set("{a}2", "2")
+            assert [True, True] == await pipe.execute()
+            assert ("closed", 3, 0) == row(resync)
+            await pipe.watch("{a}1")
+            await pipe.unwatch()
+            await pipe.watch("{a}1")
+            resync.upstreams["redis"].breaker.force_open()
+            with pytest.raises(BreakerOpen):
+                await pipe.get("{a}1")
+            with pytest.raises(BreakerOpen):
+                await pipe.watch("{a}1")
+
+
+async def next_message(pubsub: Any) -> Any:
+    """Return the next message that is no answer to a subscription."""
+    async with asyncio.timeout(20):
+        while True:
+            message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=5)
+            if message is not None:
+                return message["data"]
+
+
+@pytest.mark.parametrize("kind", ["server", "cluster"])
+async def test_who_subscribes_is_admitted_and_who_listens_waits_in_peace(
+    kind: str, server: Server, request: pytest.FixtureRequest
+) -> None:
+    """To subscribe is a call; to listen is none, so that it is neither slow nor in the way of a probe."""
+    url = server.url
+    if kind == "cluster":
+        url = request.getfixturevalue("cluster").url.replace("redis://", "redis+cluster://")
+    async with running(url) as resync:
+        client: Any = resync.redis()
+        breaker = resync.upstreams["redis"].breaker
+        async with client.pubsub() as pubsub:
+            await pubsub.subscribe("news")
+            calls = row(resync)[1]
+            assert calls in (1, 2)  # in a cluster, to ask for its nodes is the first
+            listening = asyncio.create_task(next_message(pubsub))
+            await client.publish("news", "one")
+            assert b"one" == await listening
+            with deadline(0.05), pytest.raises(DeadlineExceeded):
+                await pubsub.get_message(ignore_subscribe_messages=True, timeout=None)
+            assert ("closed", calls + 1, 0) == row(resync)
+            breaker.force_open()
+            with pytest.raises(BreakerOpen):
+                await pubsub.subscribe("other")
+            assert pubsub.connection.is_connected
+
+
+async def test_a_subscription_that_breaks_is_a_failure_and_comes_back_when_it_may(own_server: Server) -> None:
+    """While the breaker is open nobody connects; then it is subscribed to what it was, as a part of one probe."""
+    environ = {"RESYNC_UPSTREAM_REDIS_FAIL_MAX": "1", "RESYNC_UPSTREAM_REDIS_RESET_TIMEOUT": "100ms"}
+    async with running(own_server.url, **environ) as resync:
+        client: Any = resync.redis()
+        async with client.pubsub() as pubsub:
+            await pubsub.subscribe("news")
+            listening = asyncio.create_task(next_message(pubsub))
+            for _ in range(10):
+                await asyncio.sleep(0)
+            own_server.kill()
+            with pytest.raises(redis.exceptions.ConnectionError):
+                await listening
+            assert "open" == row(resync)[0]
+            with pytest.raises(BreakerOpen):
+                await pubsub.get_message(timeout=1)
+
+            own_server.start()
+            heard: asyncio.Task[Any] | None = None
+            async with asyncio.timeout(20):
+                while heard is None:
+                    try:
+                        await pubsub.get_message(ignore_subscribe_messages=True, timeout=0)
+                        heard = asyncio.create_task(next_message(pubsub))
+                    except BreakerOpen as error:
+                        await asyncio.sleep(error.retry_after)
+            await until(lambda: own_server.execute("PUBSUB", "NUMSUB", "news") == [b"news", 1])
+            await client.publish("news", "back")
+            assert b"back" == await heard
+
+
 async def test_what_sentinels_watch_is_used_the_same_way(watched: Watched) -> None:
     """They are asked where the primary is."""
     async with running(watched.url) as resync:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import anyio.lowlevel
 from tests.servers.proxy import Proxy
-from tests.servers.server import Server
+from tests.servers.server import Server, until
+from tests.transparency.servers import ROOT
 
 from asgi_resync import BreakerLimits, Resync, Upstream
 from asgi_resync.breaker.breaker import Breaker
@@ -107,6 +111,54 @@ async def test_without_redis_each_finds_out_alone_and_tells_when_it_is_back(serv
         proxy.heal()
         await one.heard(BackplaneCaughtUp, 2)
         await other.until(lambda: other.breaker.state == "open")
+
+
+Say = Callable[[str], str]
+
+
+@contextmanager
+def process(url: str) -> Iterator[Say]:
+    """Run a process of `breaker_process`; yield what tells it a word and returns its answer."""
+    paths = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.servers.breaker_process", url],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": paths},
+    ) as running:
+        assert running.stdin is not None
+        assert running.stdout is not None
+        out, into = running.stdout, running.stdin
+
+        def say(word: str) -> str:
+            into.write(f"{word}\n")
+            into.flush()
+            return out.readline().strip()
+
+        try:
+            assert out.readline().strip() == "joined"
+            yield say
+        finally:
+            into.close()
+
+
+def test_of_two_processes_one_probes_and_the_other_leaves_it_to_it(server: Server) -> None:
+    """Each in an interpreter of its own: one call reaches the upstream, and what it finds holds for both."""
+    with process(server.url) as one, process(server.url) as other:
+        assert "admitted" == one("ask")
+        assert "open" == one("ill")
+        until(lambda: other("state") == "open", "the other has heard")
+
+        # The time is over for both at about the same moment; whoever asks first has the probe.
+        until(lambda: one("ask") == "admitted", "it may probe")
+        until(lambda: float(other("left")) > 1, "the other has heard of the probe")
+        assert ["refused"] * 20 == [other("ask") for _ in range(20)]
+        assert ["refused"] * 20 == [one("ask") for _ in range(20)]
+
+        assert "closed" == one("well")
+        until(lambda: other("ask") == "admitted", "the other probes at once")
+        assert "closed" == other("well")
 
 
 def _closed() -> Heard:

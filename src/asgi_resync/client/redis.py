@@ -1,95 +1,70 @@
-"""Clients of redis-py whose commands go through a breaker. Nothing else imports this, since it loads redis.
-
-What an answer says of Redis: a connection that breaks, is refused or is silent is a failure, an error reply is an
-answer, and what went wrong in this process, a full pool or a command that cannot be sent, says nothing.
-"""
+"""Clients of redis-py whose commands go through a breaker. Nothing else imports this, since it loads redis."""
 
 from __future__ import annotations
 
-import asyncio
-import math
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+import inspect
+from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import ContextVar
+from typing import Any
 
 from redis.asyncio import ConnectionPool, Redis, RedisCluster
-from redis.asyncio.client import Pipeline
-from redis.asyncio.cluster import ClusterNode, ClusterPipeline
+from redis.asyncio.client import Pipeline, PubSub
+from redis.asyncio.cluster import ClusterNode, ClusterPipeline, ClusterPubSub
 from redis.asyncio.connection import SSLConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
-from redis.exceptions import (
-    ClusterDownError,
-    ConnectionError,
-    MaxConnectionsError,
-    RedisClusterException,
-    ResponseError,
-    TimeoutError,
-)
+from redis.exceptions import ConnectionError, RedisClusterException
 from redis.maint_notifications import MaintNotificationsConfig
 
-from .._deadline import current
 from ..breaker.breaker import Breaker
 from ..cache.l2.link.place import place_of
-from ..errors import DeadlineExceeded
-
-T = TypeVar("T")
-
-FAILURES = (ConnectionError, TimeoutError, ClusterDownError, OSError)
-
-PATIENT = frozenset(
-    {"BLMOVE", "BLMPOP", "BLPOP", "BRPOP", "BRPOPLPUSH", "BZMPOP", "BZPOPMAX", "BZPOPMIN", "WAIT", "WAITAOF"}
-)
-"""Commands that wait on purpose, so that the time they take says nothing."""
+from .redis_guard import Guard
 
 
-class Guard:
-    """Books calls with *breaker*, within the deadline that is in force."""
+class GuardedPubSub(PubSub):
+    """redis-py's subscriptions: to connect and to subscribe is a call of the breaker's, to listen is none."""
 
-    __slots__ = ("_breaker",)
+    guard: Guard
 
-    def __init__(self, breaker: Breaker) -> None:
-        self._breaker = breaker
+    async def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as redis-py has it
+        execute = super().execute_command
+        if _is_connecting.get():
+            return await execute(*args, **options)
+        return await self.guard.call(lambda: execute(*args, **options), args)
 
-    async def call(self, work: Callable[[], Awaitable[T]], command: tuple[object, ...] = ()) -> T:
-        """Return what *work* does. Raises BreakerOpen, DeadlineExceeded, and what *work* raises."""
-        limit = current.get()
-        remaining = math.inf if limit is None else limit.remaining()
-        if limit is not None and remaining <= 0:
-            raise DeadlineExceeded(self._breaker.name, limit.seconds)
-        permit = self._breaker.admit()
-        scope = asyncio.timeout(remaining if remaining < math.inf else None)
+    async def on_connect(self, connection: Any) -> None:  # noqa: ANN401 - as redis-py has it
+        """Subscribe again, as a part of the call that connects."""
+        token = _is_connecting.set(True)
         try:
-            async with scope:
-                result = await work()
-        except BaseException as error:
-            if limit is not None and scope.expired():
-                late = DeadlineExceeded(self._breaker.name, limit.seconds)
-                # One that was nearly spent elsewhere when this call began says nothing of Redis.
-                if remaining >= limit.seconds / 2 and not _waits(command):
-                    permit.failed(late)
-                else:
-                    permit.withdrawn()
-                raise late from error
-            if isinstance(error, FAILURES) and not isinstance(error, MaxConnectionsError):
-                if isinstance(error, TimeoutError) and _waits(command):
-                    permit.withdrawn()
-                else:
-                    permit.raised(error)
-            elif isinstance(error, ResponseError):
-                permit.succeeded()
-            else:
-                permit.withdrawn()
-            raise
-        if _waits(command):
-            permit.withdrawn()
-        else:
-            permit.succeeded()
-        return result
+            await super().on_connect(connection)
+        finally:
+            _is_connecting.reset(token)
+
+    async def parse_response(self, block: bool = True, timeout: float = 0) -> Any:  # noqa: ANN401 - as redis-py has it
+        parse = super().parse_response
+        connection: Any = self.connection
+        if connection is not None and not connection.is_connected:
+            await self.guard.call(connection.connect)
+        return await self.guard.listening(lambda: parse(block, timeout))
+
+
+class GuardedClusterPubSub(GuardedPubSub, ClusterPubSub):
+    """The same to a cluster. What is read from the nodes of sharded channels is not booked."""
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as redis-py has it
+        cluster = self.cluster
+        assert isinstance(cluster, GuardedCluster)
+        if cluster.is_new:
+            await self.guard.call(cluster._reached)
+        return await super().execute_command(*args, **options)
+
+
+_is_connecting: ContextVar[bool] = ContextVar("asgi_resync.subscribing_again", default=False)
 
 
 class GuardedRedis(Redis):
-    """redis-py's client, of which each command and each pipeline is a call of the breaker's. Subscriptions are not."""
+    """redis-py's client, of which each command and each pipeline is a call of the breaker's, and each subscription."""
 
     guard: Guard
 
@@ -101,6 +76,11 @@ class GuardedRedis(Redis):
         pipeline = GuardedPipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
         pipeline.guard = self.guard
         return pipeline
+
+    def pubsub(self, **options: Any) -> GuardedPubSub:  # noqa: ANN401 - as redis-py has it
+        pubsub = GuardedPubSub(self.connection_pool, event_dispatcher=self._event_dispatcher, **options)
+        pubsub.guard = self.guard
+        return pubsub
 
     def client(self) -> GuardedRedis:
         client = super().client()
@@ -147,6 +127,16 @@ class GuardedCluster(RedisCluster):
     def pipeline(self, transaction: Any = None, shard_hint: Any = None) -> GuardedClusterPipeline:  # noqa: ANN401
         return GuardedClusterPipeline(self, transaction)  # type: ignore[abstract]  # redis-py declares one it sets
 
+    def pubsub(self, node: Any = None, host: Any = None, port: Any = None, **options: Any) -> GuardedClusterPubSub:  # noqa: ANN401 - as redis-py has it
+        pubsub = GuardedClusterPubSub(self, node, host, port, **options)
+        pubsub.guard = self.guard
+        return pubsub
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it knows no node yet."""
+        return bool(self._initialize)
+
     async def _reached(self) -> None:
         try:
             await self.initialize()
@@ -155,7 +145,7 @@ class GuardedCluster(RedisCluster):
 
 
 class GuardedClusterPipeline(ClusterPipeline):
-    """redis-py's pipeline to a cluster, of which `execute` is a call of the breaker's."""
+    """redis-py's pipeline to a cluster, of which each round trip is a call of the breaker's."""
 
     def __init__(self, client: GuardedCluster, transaction: bool | None) -> None:
         super().__init__(client, transaction)
@@ -169,6 +159,30 @@ class GuardedClusterPipeline(ClusterPipeline):
             return await execute(raise_on_error, allow_redirections)
 
         return await self._client.guard.call(work)
+
+    async def watch(self, *names: Any) -> Any:  # type: ignore[override]  # noqa: ANN401 - as redis-py has it
+        watch = super().watch
+
+        async def work() -> Any:  # noqa: ANN401 - as redis-py has it
+            # Here: where redis-py has to, it does so in another thread, on a loop that ends at once.
+            await self._client._reached()
+            return await watch(*names)  # type: ignore[no-untyped-call]
+
+        return await self._client.guard.call(work, ("WATCH",))
+
+    async def unwatch(self) -> Any:  # type: ignore[override]  # noqa: ANN401 - as redis-py has it
+        return await self._client.guard.call(super().unwatch, ("UNWATCH",))
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as redis-py has it
+        result: Any = super().execute_command(*args, **options)
+        # What is watched is read at once: redis-py returns what sends it.
+        return self._sent(result, args) if inspect.iscoroutine(result) else result
+
+    async def _sent(self, sending: Coroutine[Any, Any, Any], command: tuple[object, ...]) -> Any:  # noqa: ANN401
+        try:
+            return await self._client.guard.call(lambda: sending, command)
+        finally:
+            sending.close()  # where the breaker has refused it
 
 
 def open_redis(url: str, breaker: Breaker, *, decode_responses: bool) -> tuple[Redis, Callable[[], Awaitable[None]]]:
@@ -213,10 +227,3 @@ def open_redis(url: str, breaker: Breaker, *, decode_responses: bool) -> tuple[R
             await sentinel.aclose()
 
     return client, close
-
-
-def _waits(command: tuple[object, ...]) -> bool:
-    if not command:
-        return False
-    name = str(command[0]).upper()
-    return name in PATIENT or (name.startswith("XREAD") and any(part in (b"BLOCK", "BLOCK") for part in command))
