@@ -24,6 +24,8 @@ from asgi_resync.cli import check
 from asgi_resync.testing import FakeTWS
 
 SECRET = "hunter2-hunter2"
+NOBODY = f"{'a' * 64}.example"
+"""A name that nobody can have (RFC 1035 §2.3.4), so that no network is asked for it."""
 
 
 def checked(capsys: pytest.CaptureFixture[str], *arguments: str, **environ: str) -> tuple[int, list[str]]:
@@ -63,9 +65,9 @@ def test_a_redis_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     nowhere = {
         f"redis://:{SECRET}@127.0.0.1:{free_port()}": "refuses the connection: is it running",
         "unix:///nowhere/redis.sock": "has a socket that is not there: is it running",
-        f"redis://:{SECRET}@nohost.invalid": "has a host that is not known: mend the name",
+        f"redis://:{SECRET}@{NOBODY}": "has a host that is not known: mend the name",
         f"redis+sentinel://127.0.0.1:{free_port()}/main": "refuses the connection",
-        f"redis+sentinel://nohost.invalid,127.0.0.1:{free_port()}/a": "has a host that is not known (nohost.invalid:",
+        f"redis+sentinel://{NOBODY},127.0.0.1:{free_port()}/a": f"has a host that is not known ({NOBODY}:",
     }
     for url, says in nowhere.items():
         ended, found = checked(capsys, RESYNC_REDIS_URL=url)
@@ -203,8 +205,8 @@ async def test_an_upstream_that_is_asked_for_its_health(capsys: pytest.CaptureFi
         ) == await said()
         fake.heal()
         fake.fail(hang=True)
-        ended, silent = await said("--timeout", "0.2")
-        assert "takes connections, but does not answer within 0.2 s" in silent
+        ended, silent = await said("--timeout", "1")
+        assert "takes connections, but does not answer within 1 s" in silent
         fake.heal()
         fake.fail(garbage=True)
         assert "takes connections, but gives no answer that is understood (" in (await said())[1]
@@ -223,10 +225,10 @@ async def test_upstreams_that_are_only_connected_to(capsys: pytest.CaptureFixtur
             checked,
             capsys,
             "--timeout",
-            "0.5",
+            "1",
             RESYNC_UPSTREAM_CRM_URL=environ["TWS_HOST"],
             RESYNC_UPSTREAM_GONE_URL=f"http://127.0.0.1:{free_port()}",
-            RESYNC_UPSTREAM_TYPO_URL="https://nohost.invalid/",
+            RESYNC_UPSTREAM_TYPO_URL=f"https://{NOBODY}/",
             RESYNC_UPSTREAM_PLAIN_URL=environ["TWS_HOST"].replace("http:", "https:"),
         )
 
@@ -236,7 +238,7 @@ async def test_upstreams_that_are_only_connected_to(capsys: pytest.CaptureFixtur
     assert crm.startswith("well upstream crm: takes connections in ")
     assert "RESYNC_UPSTREAM_CRM_HEALTH_PATH would have its health asked" in crm
     assert gone.startswith("wrong upstream gone: refuses the connection")
-    assert plain.startswith("wrong upstream plain: does not answer within 0.5 s")
+    assert plain.startswith("wrong upstream plain: does not answer within 1 s")
     assert typo.startswith("wrong upstream typo: has a host that is not known")
 
 
