@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import random
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +18,15 @@ from typing import Any
 import httpx2
 from tests.chaos.origin import Origin
 from tests.transparency.servers import inherited
+
+LONG = os.environ.get("RESYNC_CHAOS") == "long"
+"""The session `chaos` asks for it: the machine has time then."""
+DEADLINE = "50ms" if LONG else "250ms"
+"""Beside other tests a processor may be away for longer than Redis has by default."""
+SLACK = 0.35 if LONG else 0.9
+"""Seconds that a request may take beyond the slowest one of the same load before anything broke: two processors serve
+two workers, the load, Redis, and in the short form whatever else is tested. It is less than any harm lasts. The
+deadline of L2 and the app take 0.05 s each."""
 
 CLIENT: dict[str, Any] = {"timeout": 30, "headers": {"host": "site.test"}}
 """What every client has: one host, since it is a part of the key, and workers listen on ports of their own."""
@@ -160,3 +171,45 @@ class Load:
         if state == "delivered":
             self.floor = self._number
         return state
+
+
+async def endure(workers: list[Worker], origin: Origin, harm: Callable[[], Awaitable[None]]) -> None:
+    """Do *harm* under load. No request fails or waits for it, nothing purged is served, and all comes back by itself.
+
+    A purge that is said to be delivered holds whatever happens next. In the end, what one worker stores the other
+    finds, and neither has more open than before.
+    """
+    load = Load(workers, origin)
+    await load.until_delivered()
+    await _until_shared(workers)
+    before = [_open(worker) for worker in workers]
+    async with load.running(6, purge_every=0.2) as met:
+        await asyncio.sleep(0.6)
+        calm = met.slowest
+        await harm()
+        await asyncio.sleep(0.6)
+
+    assert [] == met.failed
+    assert [] == met.stale
+    assert met.slowest <= calm + SLACK, met.slow
+    assert await load.until_delivered() == "delivered"
+    await _until_shared(workers)
+    assert all(_open(worker) < there + 24 for worker, there in zip(workers, before, strict=True))
+
+
+async def _until_shared(workers: list[Worker]) -> None:
+    """What is stored by one worker is found by the other in Redis, within the time in which recovery is noticed."""
+    async with httpx2.AsyncClient(**CLIENT) as client, asyncio.timeout(45):
+        for number in range(1000):
+            path = f"/page/after-{random.random()}-{number}"
+            await client.get(workers[0].url + path)
+            await asyncio.sleep(0.1)
+            answer = await client.get(workers[1].url + path)
+            if "detail=l2" in answer.headers["cache-status"]:
+                return
+
+
+def _open(worker: Worker) -> int:
+    """Return how many files and sockets *worker* has open, where the system tells; those of clients are among them."""
+    folder = Path(f"/proc/{worker.process.pid}/fd")
+    return len(list(folder.iterdir())) if folder.exists() else 0
