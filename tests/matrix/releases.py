@@ -41,15 +41,15 @@ OLDEST: dict[str, Oldest | None] = {
         why="the first with the plugins that `contrib` builds on",
         beside=("sniffio",),
     ),
-    "quart": Oldest(package="quart", version="0.19.9", why="the last before 0.20"),
+    "quart": Oldest(package="quart", version="0.19.9", why="the first that runs with Flask 3.1"),
     "django": Oldest(
         package="django",
         version="4.2",
         until="3.12",
         why="the first whose streaming responses take asynchronous iterators",
     ),
-    "falcon": Oldest(package="falcon", version="4.0.0", why="older ones have no types"),
-    "blacksheep": Oldest(package="blacksheep", version="2.4.0", why="older ones have no wheels for Python 3.13"),
+    "falcon": Oldest(package="falcon", version="4.0.0", why="the first with a wheel for Python 3.13"),
+    "blacksheep": Oldest(package="blacksheep", version="2.0.8", why="the first with a wheel for Python 3.13"),
     "bare": None,
 }
 """By the names of `tests.frameworks.traits.TRAITS`; without a framework there is nothing to install."""
