@@ -24,7 +24,8 @@ class Mark(Notes):
     __slots__ = ("_told", "terms")
 
     def __init__(self, told: Callable[[], None] | None = None) -> None:
-        super().__init__()
+        # Notes.__init__ written out: there is one for each request that a hit does not answer.
+        self.called, self.tags, self.values, self.missing, self.outer = set(), set(), set(), NONE, None
         self._told = told
         self.terms: Terms | None = None
 

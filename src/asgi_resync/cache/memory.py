@@ -75,7 +75,7 @@ class MemoryStore:
     with 8). They cost up to 0.3 points of hit ratio. What bounds the work of one step is not them but budgets: of a
     sweep, and of an eviction (`MAX_REPRIEVES`). Reads take no lock and know no shards: one index serves them all,
     since finding the shard first takes 1.8 times as long.
-    Measured by `python -m tests.benchmarks.memory_store` and `python -m tests.benchmarks.hit_ratio`.
+    Measured by `python -m tests.benchmarks.memory_store` and `nox -s bench -- --only hit-ratio`.
 
     `resize` changes all of this under load. Records then move in bounded steps, by `settle` and with each put, and
     until they have, the sums may exceed the new bounds, never those of before by more than what one put brings.

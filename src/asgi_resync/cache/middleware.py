@@ -141,8 +141,13 @@ class CacheMiddleware:
         if rules and not query:
             rule = self._rule_of(scope, path)
         if special is None and record is None:
-            passes = cache.passing
-            if rule is None and hash(key) in passes and method == "GET" and passes.holds(key, cache.clock()):
+            # Passes.holds written out, so that the key is hashed once more and not twice.
+            if (
+                rule is None
+                and method == "GET"
+                and (until := cache.passing.get(hash(key))) is not None
+                and cache.clock() < until
+            ):
                 await PassOn(cache, key, scope, send).run(self.app, receive)
                 return
             if method == "GET" and host and not cache.store.is_remote and _on_asyncio() and self._enter(scope):

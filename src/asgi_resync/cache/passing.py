@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .._asgi import ASGIApp, Message, Receive, Scope, Send
+from .._asgi import ASGIApp, Message, RawHeaders, Receive, Scope, Send
 from ..events import CacheKey
 from .asked import Asked
 from .cache import Cache
@@ -41,8 +41,10 @@ class PassOn:
                 await self._exchange.crashed(error)
             raise
         finally:
-            self._mark.close()
-            learn_route(self._cache, None, self._scope, self._mark)
+            mark = self._mark
+            mark.close()
+            if mark.called or mark.values:
+                learn_route(self._cache, None, self._scope, mark)
         if self._exchange is not None:
             await self._exchange.returned()
 
@@ -61,7 +63,9 @@ class PassOn:
             await self._exchange.send(message)
             return
         if message["type"] == "http.response.start":
-            message, headers = header_lines(message)
+            headers: RawHeaders = message.get("headers", [])
+            if type(headers) is not list:
+                message, headers = header_lines(message)
             if self._mark.terms is not None or (headers and may_opt_in(headers, self._cache.options.targets)):
                 cache, scope = self._cache, self._scope
                 epoch, moment, request_time, seen = self._asked
