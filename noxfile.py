@@ -203,8 +203,9 @@ def lowest(session: nox.Session) -> None:
 
 @nox.session(python=OLDEST, requires=["build"])
 def bench(session: nox.Session) -> None:
-    """Measure hit, miss and pass-through beside the bare app and the peers: `nox -s bench -- --quick`."""
+    """Measure all that the design has a number for, beside the peers: `nox -s bench -- --quick --only hit`."""
     _install_wheel(session, "test")
+    session.install("httpx-retries")  # the one peer that shares an environment with what is measured
     if session.venv_backend == "uv":
         session.install("uv")  # for the peers' environments, which else are made by venv and pip
     session.run("python", "-m", "tests.benchmarks", *session.posargs)
@@ -222,7 +223,11 @@ def chaos(session: nox.Session) -> None:
     """Maltreat Redis and the config file under load, at length, and look deep for purges that are undone."""
     _install_wheel(session, "test")
     environ = {"RESYNC_CHAOS": "long", "HYPOTHESIS_PROFILE": "deep"}
-    session.run("pytest", "-v", "tests/chaos", *session.posargs, env=environ)
+    table = Path(session.create_tmp()) / "chaos.jsonl"
+    table.unlink(missing_ok=True)
+    session.run("pytest", "-v", "tests/chaos", *session.posargs, env={**environ, "CHAOS_TABLE": str(table)})
+    if table.exists():
+        session.run("python", "-m", "tests.benchmarks.results", "chaos", str(table))
     session.run("pytest", "-v", "--timeout=1800", "tests/servers/test_two_nodes.py", *session.posargs, env=environ)
 
 

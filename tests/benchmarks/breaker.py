@@ -1,20 +1,15 @@
 """Microseconds per admitted call, beside purgatory's own, and what the middleware adds to a call of a bare app.
 
-    python -m tests.benchmarks.breaker [--check]
-
-Trust the ratios, not the absolutes: each row has its turn in every round, and the median of the rounds counts. The
+Each row has its turn in every round. The
 yardstick of the design is purgatory's admitted call through its factory, which does less: its state is shared by all
 calls, so that it can neither tell whose result is late nor take back a cancelled one.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import statistics
-import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 from purgatory import AsyncCircuitBreakerFactory
 
@@ -23,37 +18,43 @@ from asgi_resync._asgi import ASGIApp, Message, Receive, Scope, Send
 from asgi_resync.breaker.circuit import CircuitFactory
 from asgi_resync.testing import http_scope
 
+from .report import Bar, Row
+from .run import Bench
+
 CALLS = 20_000
-ROUNDS = 15
+ROUNDS = 21
 YARDSTICK = "purgatory, through its factory"
-BARS = {"ours, through purgatory's factory": 1.2, "ours, a kept breaker": 0.8}
+BARS = {
+    "asgi-resync, through purgatory's factory": Bar(at_most=1.2),
+    "asgi-resync, a kept breaker": Bar(at_most=0.8),
+}
 
 Work = Callable[[], Awaitable[None]]
 
 
-def kept(breaker: object) -> Work:
+def kept(breaker: object, calls: int) -> Work:
     """Return calls through one and the same breaker."""
 
     async def work() -> None:
-        for _ in range(CALLS):
+        for _ in range(calls):
             async with breaker:  # type: ignore[attr-defined] # both kinds are context managers
                 pass
 
     return work
 
 
-def through(factory: AsyncCircuitBreakerFactory) -> Work:
+def through(factory: AsyncCircuitBreakerFactory, calls: int) -> Work:
     """Return calls through a factory, as purgatory's documentation writes them."""
 
     async def work() -> None:
-        for _ in range(CALLS):
+        for _ in range(calls):
             async with await factory.get_breaker("tws"):
                 pass
 
     return work
 
 
-def requests(app: ASGIApp) -> Work:
+def requests(app: ASGIApp, calls: int) -> Work:
     """Return requests to an app."""
 
     async def receive() -> Message:
@@ -64,7 +65,7 @@ def requests(app: ASGIApp) -> Work:
 
     async def work() -> None:
         scope = http_scope(path="/plan")
-        for _ in range(CALLS):
+        for _ in range(calls):
             await app(scope, receive, send)
 
     return work
@@ -76,43 +77,32 @@ async def bare(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": b"plan"})
 
 
-async def measure() -> dict[str, float]:
-    """Return the median of the rounds of each row, in microseconds."""
+async def measure(rounds: int, calls: int) -> dict[str, list[float]]:
+    """Return the samples of each row, in microseconds, one a round."""
     tws = Upstream("tws")
     rule = BreakerRule("/plan", upstreams=["tws"])
     rows: dict[str, Work] = {
-        YARDSTICK: through(AsyncCircuitBreakerFactory()),
-        "purgatory, a kept breaker": kept(await AsyncCircuitBreakerFactory().get_breaker("tws")),
-        "ours, through purgatory's factory": through(CircuitFactory()),
-        "ours, a kept breaker": kept(Breaker("tws")),
-        "a bare app": requests(bare),
-        "a bare app, middleware without rules": requests(BreakerMiddleware(bare, upstreams=[tws])),
-        "a bare app, middleware with a rule": requests(BreakerMiddleware(bare, upstreams=[tws], rules=[rule])),
+        YARDSTICK: through(AsyncCircuitBreakerFactory(), calls),
+        "purgatory, a kept breaker": kept(await AsyncCircuitBreakerFactory().get_breaker("tws"), calls),
+        "asgi-resync, through purgatory's factory": through(CircuitFactory(), calls),
+        "asgi-resync, a kept breaker": kept(Breaker("tws"), calls),
+        "a bare app": requests(bare, calls),
+        "a bare app, middleware without rules": requests(BreakerMiddleware(bare, upstreams=[tws]), calls),
+        "a bare app, middleware with a rule": requests(BreakerMiddleware(bare, upstreams=[tws], rules=[rule]), calls),
     }
     samples: dict[str, list[float]] = {name: [] for name in rows}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for name, work in rows.items():
-            begun = time.perf_counter()
+            begun = time.process_time()
             await work()
-            samples[name].append((time.perf_counter() - begun) / CALLS * 1e6)
-    return {name: statistics.median(values) for name, values in samples.items()}
+            samples[name].append((time.process_time() - begun) / calls * 1e6)
+    return samples
 
 
-def main(arguments: list[str]) -> int:
-    """Return the exit status."""
-    parser = argparse.ArgumentParser(prog="tests.benchmarks.breaker", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="exit with 1 if a bar of the design is missed")
-    chosen = parser.parse_args(arguments)
-    found = asyncio.run(measure())
-    missed = False
-    for name, value in found.items():
-        ratio = value / found[YARDSTICK]
-        bar = BARS.get(name)
-        missed = missed or (bar is not None and ratio > bar)
-        verdict = "" if bar is None else f"  bar ≤ {bar:g}: {'met' if ratio <= bar else 'MISSED'}"
-        print(f"{name:40}{value:7.2f} µs{ratio:7.2f} ×{verdict}")
-    return 1 if chosen.check and missed else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+def rows(bench: Bench) -> Iterator[Row]:
+    """Yield a row for each way to call."""
+    bench.tell("admitted calls of breakers")
+    found = asyncio.run(measure(max(3, round(ROUNDS * bench.plan.work)), round(CALLS * bench.plan.work)))
+    for name, values in found.items():
+        ratios = [value / other for value, other in zip(values, found[YARDSTICK], strict=True)]
+        yield Row(subject=name, values=values, ratios=ratios, bar=BARS.get(name))

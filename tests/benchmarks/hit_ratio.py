@@ -1,15 +1,11 @@
 """Hit ratios of the memory store beside LRU, SIEVE, S3-FIFO and W-TinyLFU. Simulation only: it measures no time.
 
-    python -m tests.benchmarks.hit_ratio [--json] [--requests N]
-
 Each trace asks for 20 000 keys by Zipf's law with exponent 0.9; a cache holds 1 % or 10 % of them. The references are
 written for reading, not for speed; W-TinyLFU counts exactly where real ones estimate, so it is at its best here.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import random
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
@@ -18,6 +14,9 @@ from typing import Protocol, TypeAlias
 
 from asgi_resync.cache.entry import StoredResponse
 from asgi_resync.cache.memory import MemoryStore
+
+from .report import Bar, Row
+from .run import Bench
 
 KEYS = 20_000
 CAPACITIES = {"1 %": KEYS // 100, "10 %": KEYS // 10}
@@ -237,22 +236,12 @@ def table(requests: int) -> Iterator[tuple[str, dict[str, float]]]:
             yield f"{name}, {share}", row
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--requests", type=int, default=REQUESTS, help="length of the traces before scans")
-    options = parser.parse_args()
-    if options.json:
-        print(json.dumps(dict(table(options.requests)), indent=2))
-        return
-    print(f"{'hit ratio %':16}" + "".join(f"{name:>15}" for name in REFERENCES | OURS) + f"{'to best':>10}")
-    for label, row in table(options.requests):
-        best = max(row["S3-FIFO"], row["W-TinyLFU"])
-        print(
-            f"{label:16}" + "".join(f"{ratio:15.1f}" for ratio in row.values()) + f"{row['ours'] - best:10.1f}",
-            flush=True,
-        )
-
-
-if __name__ == "__main__":
-    main()
+def rows(bench: Bench) -> Iterator[Row]:
+    """Yield a row for each trace, capacity and policy: the hit ratio, and how far it is from the best."""
+    for where, found in table(round(REQUESTS * bench.plan.work)):
+        bench.tell(f"hit ratios: {where}")
+        best = max(found["S3-FIFO"], found["W-TinyLFU"])
+        for name, ratio in found.items():
+            bar = Bar(at_least=-1) if name in ("ours", "ours, bytes") else None
+            subject = name.replace("ours", "asgi-resync").replace(", bytes", ", bound by bytes")
+            yield Row(subject=subject, where=where, values=[ratio], ratios=[ratio - best], bar=bar)

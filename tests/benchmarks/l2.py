@@ -1,22 +1,27 @@
-"""Microseconds that the second tier costs: its codec and seals, a hit in memory in front of it, and a hit in Redis.
+"""What the second tier costs: its codec and seals, a hit in memory in front of it, and hits in Redis.
 
-    python -m tests.benchmarks.l2
-
-It starts a Redis of its own. Trust the ratios, not the absolutes: the best of several rounds, taken in turns.
+Hits in Redis are measured beside redis-py's own GET of the same bytes, in turns, from one server started for this: one
+at a time, and fifty tasks that each ask for a key of their own. With the extra `fast` (hiredis, uvloop) and without.
+`the link` is the reading of bytes alone, `a hit` what a request pays: it opens the seal and makes a response too.
 """
 
 from __future__ import annotations
 
 import asyncio
+import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
 
-from redis.asyncio import Redis
-from tests.servers.server import Server, redis_server
+import redis.asyncio
+import uvloop
+from redis._parsers import _AsyncHiredisParser, _AsyncRESP3Parser
+from redis.asyncio.connection import AbstractConnection
+from tests.servers.server import redis_server
 
 from asgi_resync.cache.entry import StoredResponse
 from asgi_resync.cache.l2.codec import decode_record, encode_record
+from asgi_resync.cache.l2.link import RedisLink
 from asgi_resync.cache.l2.names import Names, digest_of, key_bytes
 from asgi_resync.cache.l2.signing import Seal
 from asgi_resync.cache.l2.store import RedisStore
@@ -24,25 +29,31 @@ from asgi_resync.cache.memory import MemoryStore
 from asgi_resync.cache.tiered import TieredStore
 from asgi_resync.events import CacheKey
 
-ROUNDS = 9
-KEY: CacheKey = ("https", b"example.org", b"/plan/current", "/plan/current", b"page=1")
-SIZES = (1024, 64 * 1024)
+from .report import Bar, Row
+from .run import KIB, Bench, size_text
+
+KEYS: list[CacheKey] = [
+    ("https", b"example.org", b"/plan/current", "/plan/current", b"page=%d" % number) for number in range(50)
+]
+SIZES = (KIB, 64 * KIB)
+BODIES = {size: random.Random(size).randbytes(size) for size in SIZES}
+THEIRS, LINK, OURS = "redis-py: GET", "asgi-resync: the link", "asgi-resync: a hit"
 
 
-def record(size: int) -> StoredResponse:
-    """Return a response as an app makes one, with a body of *size* bytes."""
+def record(size: int, key: CacheKey = KEYS[0]) -> StoredResponse:
+    """Return a response as an app makes one, with a body of *size* bytes that no packing makes smaller."""
     headers = [
-        (b"content-type", b"application/json"),
+        (b"content-type", b"application/octet-stream"),
         (b"content-length", b"%d" % size),
         (b"cache-control", b"max-age=60"),
         (b"etag", b'"0123456789abcdef01234567"'),
     ]
     now = time.time()
     return StoredResponse(
-        key=KEY,
+        key=key,
         status=200,
         headers=headers,
-        body=b"x" * size,
+        body=BODIES[size],
         stored_at=now,
         date=now,
         born=now,
@@ -52,78 +63,127 @@ def record(size: int) -> StoredResponse:
     )
 
 
-def microseconds(work: Callable[[], object], times: int = 2000) -> float:
-    """Return what one call of *work* takes."""
-    fastest = float("inf")
-    for _ in range(ROUNDS):
-        start = time.perf_counter()
-        for _ in range(times):
-            work()
-        fastest = min(fastest, time.perf_counter() - start)
-    return fastest / times * 1e6
-
-
-async def in_turns(works: dict[str, Callable[[], Awaitable[object]]], times: int = 300) -> dict[str, float]:
-    """Return what one call of each of *works* takes, in microseconds; each has its turn in every round."""
-    fastest = dict.fromkeys(works, float("inf"))
-    for _ in range(ROUNDS):
+def in_turns(works: Mapping[str, Callable[[], object]], rounds: int, times: int) -> dict[str, list[float]]:
+    """Return the microseconds of a processor that one call of each of *works* takes, one a round."""
+    taken: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(rounds):
         for name, work in works.items():
-            start = time.perf_counter()
+            start = time.process_time()
             for _ in range(times):
-                await work()
-            fastest[name] = min(fastest[name], time.perf_counter() - start)
-    return {name: seconds / times * 1e6 for name, seconds in fastest.items()}
+                work()
+            taken[name].append((time.process_time() - start) / times * 1e6)
+    return taken
 
 
-def codec() -> None:
-    raw = key_bytes(KEY)
-    print(f"key and digest                     {microseconds(lambda: digest_of(key_bytes(KEY))):8.2f}")
+def codec(bench: Bench) -> Iterator[Row]:
+    """Yield a row for each part of writing and reading a record, without Redis."""
+    raw = key_bytes(KEYS[0])
+    checked, signed = Seal(), Seal(["k" * 16])
     for size in SIZES:
+        bench.tell(f"codec, {size_text(size)}")
         kept = record(size)
         data = encode_record(kept, raw)
-        view = memoryview(data)
-        checked, signed = Seal(), Seal(["k" * 16])
-        bare = microseconds(partial(record, size))
-        print(f"{size // 1024:3} KiB: make a StoredResponse      {bare:8.2f}")
         works: dict[str, Callable[[], object]] = {
+            "a copy of the body": partial(bytes, memoryview(kept.body)),
+            "make a StoredResponse": partial(record, size),
             "encode": partial(encode_record, kept, raw),
-            "decode": partial(decode_record, view, KEY, raw, max_body=2**22),
+            "decode": partial(decode_record, memoryview(data), KEYS[0], raw, max_body=2**22),
+            "seal, checksum": partial(checked.seal, "name", data),
             "open, checksum": partial(checked.open, "name", checked.seal("name", data)),
             "open, signature": partial(signed.open, "name", signed.seal("name", data)),
         }
-        for name, work in works.items():
-            print(f"         {name:25} {microseconds(work):8.2f}")
+        taken = in_turns(works, bench.plan.rounds * 2, round(1000 * bench.plan.work))
+        for name, values in taken.items():
+            bar = Bar(at_most=1) if name in ("encode", "decode") and size == 64 * KIB else None
+            yield Row(subject=name, where=size_text(size), values=values, bar=bar)
 
 
-def hits_in_memory() -> None:
+def tiered(bench: Bench) -> Iterator[Row]:
+    """Yield a row for the look into memory, alone and before a second tier."""
+    bench.tell("a hit in memory before a second tier")
     memory = MemoryStore()
-    tiered = TieredStore(memory, RedisStore("redis://127.0.0.1:1"))
-    memory.put(KEY, record(1024))
-    one, two = (microseconds(partial(near, KEY), 20_000) for near in (memory.near, tiered.near))
-    print(f"near(), memory alone               {one:8.3f}")
-    print(f"near(), tiered                     {two:8.3f}   × {two / one:.2f}")
+    both = TieredStore(memory, RedisStore("redis://127.0.0.1:1"))
+    memory.put(KEYS[0], record(KIB))
+    works = {"memory alone": partial(memory.near, KEYS[0]), "asgi-resync: tiered": partial(both.near, KEYS[0])}
+    taken = in_turns(works, bench.plan.rounds * 2, round(20_000 * bench.plan.work))
+    for name, values in taken.items():
+        ratios = [one / other for one, other in zip(values, taken["memory alone"], strict=True)]
+        yield Row(subject=name, values=values, ratios=ratios)
 
 
-async def hits_in_redis(server: Server) -> None:
-    client = Redis.from_url(server.url)
-    store = RedisStore(server.url, timeout=10)
-    name = Names("resync:").record(digest_of(key_bytes(KEY)))
-    for size in SIZES:
-        await store.set(KEY, record(size))
-        found = await in_turns({"redis-py": partial(client.get, name), "store": partial(store.get, KEY)})
-        one, two = found["redis-py"], found["store"]
-        print(f"{size // 1024:3} KiB: redis-py GET {one:7.1f}, RedisStore.get {two:7.1f}   × {two / one:.2f}")
+Get = Callable[[int], Awaitable[object]]
+
+
+async def one_at_a_time(get: Get, times: int) -> None:
+    for _ in range(times):
+        for number in range(len(KEYS)):
+            await get(number)
+
+
+async def fifty_tasks(get: Get, times: int) -> None:
+    async def again_and_again(number: int) -> None:
+        for _ in range(times):
+            await get(number)
+
+    await asyncio.gather(*[again_and_again(number) for number in range(len(KEYS))])
+
+
+async def measured(
+    url: str, size: int, run: Callable[[Get, int], Awaitable[None]], rounds: int, times: int
+) -> dict[str, list[float]]:
+    """Return the samples of each client, in turns."""
+    link = RedisLink(url, deadline=5)
+    store = RedisStore(link)
+    names = [Names("resync:").record(digest_of(key_bytes(key))) for key in KEYS]
+    async with redis.asyncio.Redis.from_url(url) as client:
+        for key in KEYS:
+            await store.set(key, record(size, key))
+        assert all([await store.get(key) is not None for key in KEYS])
+        subjects: dict[str, Get] = {
+            THEIRS: lambda number: client.get(names[number]),
+            LINK: lambda number: link.get(names[number]),
+            OURS: lambda number: store.get(KEYS[number]),
+        }
+        taken: dict[str, list[float]] = {name: [] for name in subjects}
+        for round_ in range(rounds + 1):
+            for name, get in list(subjects.items())[:: -1 if round_ % 2 else 1]:
+                begun = time.perf_counter()
+                await run(get, times)
+                if round_:  # the first connects
+                    taken[name].append((time.perf_counter() - begun) / times / len(KEYS) * 1e6)
     await store.aclose()
-    await client.aclose()
+    return taken
 
 
-def main() -> None:
-    """Print the table."""
-    codec()
-    hits_in_memory()
-    with redis_server() as server:
-        asyncio.run(hits_in_redis(server))
+def hits(bench: Bench, run: Callable[[Get, int], Awaitable[None]], bar: Bar) -> Iterator[Row]:
+    """Yield a row for each client, with the extra `fast` and without."""
+    defaults = AbstractConnection.__init__.__wrapped__.__kwdefaults__  # type: ignore[attr-defined]
+    chosen = defaults["parser_class"]
+    times = max(2, round(20 * bench.plan.work))
+    try:
+        with redis_server() as server:
+            for extra, parser, begin in (
+                ("hiredis, uvloop", _AsyncHiredisParser, uvloop.run),
+                ("neither", _AsyncRESP3Parser, asyncio.run),
+            ):
+                defaults["parser_class"] = parser
+                for size in SIZES:
+                    where = f"{size_text(size)}, {extra}"
+                    bench.tell(f"hits in Redis, {run.__name__.replace('_', ' ')}, {where}")
+                    taken = begin(measured(server.url, size, run, bench.plan.rounds, times))
+                    for name, values in taken.items():
+                        ratios = [one / other for one, other in zip(values, taken[THEIRS], strict=True)]
+                        barred = bar if name == OURS else None
+                        yield Row(subject=name, where=where, values=values, ratios=ratios, bar=barred)
+    finally:
+        defaults["parser_class"] = chosen
 
 
-if __name__ == "__main__":
-    main()
+def one(bench: Bench) -> Iterator[Row]:
+    """Yield the rows of reads one at a time."""
+    return hits(bench, one_at_a_time, Bar(at_most=1.15))
+
+
+def many(bench: Bench) -> Iterator[Row]:
+    """Yield the rows of fifty at once."""
+    return hits(bench, fifty_tasks, Bar(at_most=0.5))

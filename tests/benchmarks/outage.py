@@ -27,9 +27,16 @@ from asgi_resync import Breaker, Bulkhead, RetryBudget, RetryPolicy, retrying_tr
 from asgi_resync._asgi import Clock
 from asgi_resync.breaker.limits import BreakerLimits
 
+from .machine import about
+from .report import markdown
+from .results import write
+
 LIMITS = BreakerLimits(fail_max=5, reset_timeout=10)
 TIMEOUT = 0.25
 """Seconds that callers give the upstream."""
+
+WHOLE = 60.0
+"""Seconds from which a real outage is written to RESULTS.md."""
 
 Call = Callable[[httpx2.Request], Awaitable[httpx2.Response]]
 
@@ -164,8 +171,13 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--rate", type=int, default=100)
     chosen = parser.parse_args()
-    print(HEAD)
-    print("|" + "|".join("-" * len(part) for part in HEAD.strip("|").split("|")) + "|", flush=True)
+    lines = [HEAD, "|" + "|".join("-" * len(part) for part in HEAD.strip("|").split("|")) + "|"]
+    print("\n".join(lines), flush=True)
+
+    def tell(text: str) -> None:
+        lines.append(text)
+        print(text, flush=True)
+
     if not chosen.real:
         from tests.unit.virtual_time import run_at_once
 
@@ -177,7 +189,7 @@ def main() -> None:
                     found.append(await simulated(guarded, outage, seconds=chosen.seconds, rate=chosen.rate))
 
                 run_at_once(one())
-                print(line(outage, subject, found[0]), flush=True)
+                tell(line(outage, subject, found[0]))
         return
     command = [sys.executable, "-m", "asgi_resync.testing", "--until-eof"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
@@ -187,9 +199,16 @@ def main() -> None:
         try:
             for subject, guarded in SUBJECTS.items():
                 outcome = asyncio.run(real(guarded, url, seconds=chosen.seconds, rate=chosen.rate))
-                print(line("frozen", subject, outcome), flush=True)
+                tell(line("frozen", subject, outcome))
         finally:
             process.kill()
+    if chosen.seconds >= WHOLE:
+        facts = about("nox -s outage")
+        load = f"An upstream frozen for {chosen.seconds:g} s under {chosen.rate} requests a second."
+        write(
+            "outage",
+            "\n\n".join(["## A frozen upstream", markdown(["", ""], list(facts.items())), load, "\n".join(lines)]),
+        )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
 """What the retrying transport adds to a call whose first try succeeds, beside httpx-retries where it is installed.
 
-    python -m tests.benchmarks.retrying [--rounds N] [--calls N]
-
 Calls go through an AsyncClient: over a socket to a server in another process, which is what the design's bars are
 about, and to a handler in memory, where the client's own cost is all there is and an addition shows most. Subjects
 take turns, a few calls each; the ratio of each turn is to the bare transport's turn beside it, and their median counts.
@@ -9,13 +7,11 @@ take turns, a few calls each; the ratio of each turn is to the bare transport's 
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import gc
 import importlib
 import importlib.util
-import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, nullcontext
@@ -25,18 +21,21 @@ from typing import Any
 from asgi_resync import Breaker, Bulkhead, deadline, retrying_transport
 from asgi_resync._asgi import Clock
 
-from .run import here, pins, started
+from .report import Bar, Row
+from .run import Bench, here, pins, started
 from .subjects import BARE
 
-BARS = {"retrying": 1.04, "whole stack": 1.10}
+WHOLE = "asgi-resync: retrying, breaker, bulkhead, deadline"
+BARS = {"asgi-resync: retrying": Bar(at_most=1.04), WHOLE: Bar(at_most=1.10)}
+ROUNDS, CALLS = 120, 50
 
 
 def subjects(lib: ModuleType) -> dict[str, Callable[[Any], Any]]:
     """Return what wraps a transport, by name."""
     found: dict[str, Callable[[Any], Any]] = {
         "bare": lambda transport: transport,
-        "retrying": retrying_transport,
-        "whole stack": lambda transport: retrying_transport(
+        "asgi-resync: retrying": retrying_transport,
+        WHOLE: lambda transport: retrying_transport(
             transport, breaker=Breaker("up"), bulkhead=Bulkhead(100, 100), upstream="up"
         ),
     }
@@ -65,7 +64,7 @@ async def measure(
             order = list(clients.items())
             # Who comes first pays for what the one before left behind, so each is first in its turn.
             for name, client in order[turn % len(order) :] + order[: turn % len(order)]:
-                with deadline(30) if name == "whole stack" else nullcontext():
+                with deadline(30) if name == WHOLE else nullcontext():
                     began = clock()
                     for _ in range(calls):
                         await client.get(url)
@@ -82,22 +81,8 @@ def server() -> Iterator[str]:
         yield f"http://127.0.0.1:{int(process.line())}/hit"
 
 
-def report(place: str, lib: ModuleType, taken: dict[str, list[float]]) -> None:
-    """Print one line per subject."""
-    bare = taken["bare"]
-    for name, turns in taken.items():
-        ratio = statistics.median(one / other for one, other in zip(turns, bare, strict=True))
-        bar = BARS.get(name) if place == "socket" else None
-        verdict = "" if bar is None else f"bar ≤ {bar:.2f}: {'met' if ratio <= bar else 'MISSED'}"
-        print(f"{place:9} {lib.__name__:7} {name:14} {statistics.median(turns):8.1f} µs   {ratio:5.3f}   {verdict}")
-
-
-def main() -> None:
-    """Measure both libraries in both places."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=60)
-    parser.add_argument("--calls", type=int, default=50)
-    chosen = parser.parse_args()
+def rows(bench: Bench) -> Iterator[Row]:
+    """Yield the rows of both libraries in both places."""
     with server() as url:
         for name in ("httpx2", "httpx"):
             lib = importlib.import_module(name)
@@ -106,12 +91,13 @@ def main() -> None:
                 return lib.MockTransport(lambda request: lib.Response(200, content=b"x" * 1024))
 
             for place, make, target, clock in (
-                ("socket", lib.AsyncHTTPTransport, url, time.perf_counter),
+                ("over a socket", lib.AsyncHTTPTransport, url, time.perf_counter),
                 # Nothing is waited for there, so other work on the machine can be left out.
                 ("in memory", in_memory, "http://up/", time.process_time),
             ):
-                report(place, lib, asyncio.run(measure(lib, make, target, clock, chosen.rounds, chosen.calls)))
-
-
-if __name__ == "__main__":
-    main()
+                bench.tell(f"retrying clients, {name}, {place}")
+                taken = asyncio.run(measure(lib, make, target, clock, max(5, round(ROUNDS * bench.plan.work)), CALLS))
+                for subject, turns in taken.items():
+                    ratios = [one / other for one, other in zip(turns, taken["bare"], strict=True)]
+                    bar = BARS.get(subject) if place == "over a socket" else None
+                    yield Row(subject=subject, where=f"{name}, {place}", values=turns, ratios=ratios, bar=bar)

@@ -5,9 +5,11 @@ It is imported in environments that have one peer and not this library, so each 
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -22,19 +24,23 @@ REFUSED = (b"cache-control", b"no-store")
 
 @dataclass(slots=True)
 class Origin:
-    """Where answers come from. `counted` counts calls, which only checks want: it costs what is measured."""
+    """Where answers come from. `counted` counts calls, which only checks want: it costs what is measured; then it also
+    takes `delay` seconds over each."""
 
     size: int
     counted: bool = False
+    delay: float = 0.0
     calls: int = 0
     body: bytes = field(init=False)
 
     def __post_init__(self) -> None:
         self.body = b"x" * self.size
 
-    def answer(self) -> bytes:
+    async def answer(self) -> bytes:
         """Return the body, for handlers of frameworks."""
         self.calls += 1
+        if self.delay:
+            await asyncio.sleep(self.delay)
         return self.body
 
     def app(self, *more: tuple[bytes, bytes]) -> ASGIApp:
@@ -52,6 +58,7 @@ class Origin:
 
         async def counting(scope: Scope, receive: Receive, send: Send) -> None:
             self.calls += 1
+            await asyncio.sleep(self.delay)
             await bare(scope, receive, send)
 
         return counting if self.counted else bare
@@ -121,16 +128,16 @@ def _hishel(origin: Origin) -> ASGIApp:
     return app
 
 
-def _cashews(origin: Origin) -> ASGIApp:
+def _cashews(origin: Origin, *, lock: bool = False) -> ASGIApp:
     from cashews import Cache
 
     cache = Cache()
     cache.setup("mem://", size=5000)
     headers: RawHeaders = [(b"content-type", b"application/octet-stream"), (b"content-length", b"%d" % origin.size)]
 
-    @cache(ttl="1h", key="path:{path}")  # type: ignore[untyped-decorator, unused-ignore] # absent where types are checked
+    @cache(ttl="1h", key="path:{path}", lock=lock)  # type: ignore[untyped-decorator, unused-ignore] # absent where types are checked
     async def content(path: str) -> bytes:
-        return origin.answer()
+        return await origin.answer()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         body = await content(scope["path"])
@@ -163,7 +170,7 @@ def _fastapi_cache2(origin: Origin) -> ASGIApp:
     @app.get("/miss/{n}")
     @cache(expire=3600)  # type: ignore[untyped-decorator, unused-ignore] # absent where types are checked
     async def content(n: int = 0) -> Response:
-        return Response(origin.answer(), media_type="application/octet-stream")
+        return Response(await origin.answer(), media_type="application/octet-stream")
 
     return app
 
@@ -173,10 +180,10 @@ def _litestar(origin: Origin) -> ASGIApp:
 
     # Its handlers are inspected at run time and see no names of this function, so these types are no texts.
     async def fixed() -> bytes:
-        return origin.answer()
+        return await origin.answer()
 
     async def numbered(n: int) -> bytes:
-        return origin.answer()
+        return await origin.answer()
 
     fixed.__annotations__ = {"return": bytes}
     numbered.__annotations__ = {"n": int, "return": bytes}
@@ -212,6 +219,12 @@ SUBJECTS = [
     *_peer("hishel", _hishel),
 ]
 
+CROWDED = [
+    *(one for one in SUBJECTS if one.kind == "hit"),
+    Subject(name="cashews with lock", kind="hit", path="/hit", make=partial(_cashews, lock=True), peer="cashews"),
+]
+"""What a stampede is let loose on."""
+
 REQUIREMENTS = {
     "litestar": ["litestar>=2.25"],
     "cashews": ["cashews>=7"],
@@ -224,4 +237,4 @@ REQUIREMENTS = {
 
 def by_name(name: str) -> Subject:
     """Return the subject of that name."""
-    return next(subject for subject in SUBJECTS if subject.name == name)
+    return next(subject for subject in (*SUBJECTS, *CROWDED) if subject.name == name)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import time
@@ -23,6 +24,8 @@ LONG = os.environ.get("RESYNC_CHAOS") == "long"
 """The session `chaos` asks for it: the machine has time then."""
 DEADLINE = "50ms" if LONG else "250ms"
 """Beside other tests a processor may be away for longer than Redis has by default."""
+TABLE = os.environ.get("CHAOS_TABLE")
+"""The file to which a line of JSON is added for each harm; RESULTS.md is made from it."""
 SLACK = 0.35 if LONG else 0.9
 """Seconds that a request may take beyond the slowest one of the same load before anything broke: two processors serve
 two workers, the load, Redis, and in the short form whatever else is tested. It is less than any harm lasts. The
@@ -157,6 +160,18 @@ class Load:
                 await asyncio.sleep(0.1)
         return state
 
+    async def hit_ratio(self) -> float:
+        """Return the share of answers from the cache, of pages asked for once before."""
+        hits = asked = 0
+        async with httpx2.AsyncClient(**CLIENT) as client:
+            for turn in range(11):
+                for number in range(8):
+                    for worker in self.workers:
+                        answer = await client.get(f"{worker.url}/page/{number}")
+                        asked += turn > 0
+                        hits += turn > 0 and "; hit" in answer.headers["cache-status"]
+        return hits / asked
+
     async def purge(self, client: httpx2.AsyncClient) -> str:
         """Make something else true, purge what was, and return how far the purge got."""
         self._number += 1
@@ -183,11 +198,15 @@ async def endure(workers: list[Worker], origin: Origin, harm: Callable[[], Await
     await load.until_delivered()
     await _until_shared(workers)
     before = [_open(worker) for worker in workers]
+    load.states.clear()
     async with load.running(6, purge_every=0.2) as met:
         await asyncio.sleep(0.6)
         calm = met.slowest
+        begun = time.perf_counter()
         await harm()
+        seconds = time.perf_counter() - begun
         await asyncio.sleep(0.6)
+    states = load.states.copy()
 
     assert [] == met.failed
     assert [] == met.stale
@@ -195,6 +214,28 @@ async def endure(workers: list[Worker], origin: Origin, harm: Callable[[], Await
     assert await load.until_delivered() == "delivered"
     await _until_shared(workers)
     assert all(_open(worker) < there + 24 for worker, there in zip(workers, before, strict=True))
+    if TABLE:
+        _note(
+            {
+                "fault": re.sub(r".*::test_(?:nobody_notices\[)?(\w+).*", r"\1", os.environ["PYTEST_CURRENT_TEST"]),
+                "seconds": seconds,
+                "deadline": DEADLINE,
+                "requests": met.requests,
+                "failed": len(met.failed),
+                "stale": len(met.stale),
+                "slowest": met.slowest,
+                "calm": calm,
+                "purges": len(states),
+                "delivered": states.count("delivered"),
+                "hits": await load.hit_ratio(),
+            }
+        )
+
+
+def _note(told: dict[str, object]) -> None:
+    assert TABLE is not None
+    with Path(TABLE).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(told) + "\n")
 
 
 async def _until_shared(workers: list[Worker]) -> None:
