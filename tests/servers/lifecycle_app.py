@@ -49,6 +49,13 @@ async def slow(request: Request) -> PlainTextResponse:
     return PlainTextResponse(BODY)
 
 
+async def quick(request: Request) -> PlainTextResponse:
+    said("begin", request.query_params["n"])
+    await asyncio.sleep(0.05)
+    said("end", request.query_params["n"])
+    return PlainTextResponse(BODY)
+
+
 async def plan(request: Request) -> PlainTextResponse:
     return PlainTextResponse("plan")
 
@@ -61,4 +68,4 @@ resync = Resync.from_env(
         Resource("database", start=open_database, stop=close_database),
     ],
 )
-app = resync(Starlette(routes=[Route("/slow", slow), Route("/plan", plan)]))
+app = resync(Starlette(routes=[Route("/slow", slow), Route("/quick", quick), Route("/plan", plan)]))

@@ -7,13 +7,28 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tests.servers.lifecycle_app import BODY
 from tests.servers.server import Server
-from tests.transparency.servers import COMMANDS, PATIENCE, ROOT, Answer, ask, free_port, process, serving, until
+from tests.transparency.servers import (
+    COMMANDS,
+    PATIENCE,
+    ROOT,
+    Answer,
+    ask,
+    connect,
+    free_port,
+    parse,
+    process,
+    read_all,
+    request,
+    serving,
+    until,
+)
 
 TARGET = "tests.servers.lifecycle_app:app"
 SERVERS = ["uvicorn-httptools", "granian", "hypercorn"]
@@ -72,6 +87,43 @@ def test_a_stop_under_load_cuts_no_request_and_stops_in_order(server: str) -> No
     assert lines.index("stop graph") > max(index for index, line in enumerate(lines) if line.startswith("end"))
     assert took < 10
     assert status in (0, -signal.SIGTERM)
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_whoever_comes_during_a_stop_gets_a_whole_answer_or_none(server: str) -> None:
+    """New connections keep coming when SIGTERM does: whatever the app has begun is answered whole, nothing in part."""
+    answers: dict[int, bytes] = {}
+    is_over = threading.Event()
+
+    def come(first: int) -> None:
+        for number in range(first, first + 10_000):
+            if is_over.is_set():
+                return
+            try:
+                with connect(running.port) as connection:
+                    connection.sendall(request(f"/quick?n={number}"))
+                    answers[number] = read_all(connection)
+            except OSError:  # nobody listens any more
+                time.sleep(0.005)
+
+    with serving(server, TARGET) as running, ThreadPoolExecutor(CROWD) as crowd:
+        crowding = [crowd.submit(come, 10_000 * (number + 1)) for number in range(CROWD)]
+        try:
+            until(lambda: len(answers) > 5 * CROWD, "the load is there")
+            running.stop()
+        finally:
+            is_over.set()
+        for each in crowding:
+            each.result(PATIENCE)
+        output = running.output()
+
+    lines = output.splitlines()
+    begun = {int(line.split()[1]) for line in lines if line.startswith("begin")}
+    whole = {number for number, raw in answers.items() if raw and parse(raw).body == BODY.encode()}
+    assert begun == whole
+    assert whole == {number for number, raw in answers.items() if raw}
+    assert ["stop graph", "stop database"] == [line for line in lines if line.startswith("stop")]
+    assert lines.index("stop graph") > max(index for index, line in enumerate(lines) if line.startswith("end"))
 
 
 @pytest.mark.parametrize("server", ["uvicorn-off", "granian-off"])
