@@ -127,6 +127,23 @@ async def test_a_purge_reaches_what_cache_asked_for() -> None:
     assert (b"0", b"1") == (first.body, second.body)
 
 
+async def test_an_app_with_the_plugin_may_be_wrapped_all_the_same() -> None:
+    """The wrapper and the plugin of one Resync share what they keep; the handler is called once."""
+    calls = itertools.count()
+    resync = Resync(Settings(), rules=[CacheRule("/ruled", ttl=10)])
+
+    @get(["/ruled", "/own"], cache=20)
+    async def plan() -> int:
+        return next(calls)
+
+    app = resync(app_of([plan], resync))
+    answers = [await request(app, "GET", path) for path in ("/ruled", "/ruled", "/own", "/own")]
+
+    assert [b"0", b"0", b"1", b"1"] == [answer.body for answer in answers]
+    assert ["hit" in (answer.header("cache-status") or "") for answer in answers] == [False, True, False, True]
+    assert all(len(answer.values("etag")) == 1 for answer in answers)
+
+
 async def test_the_mark_wins_over_cache() -> None:
     """As the more particular of the two; and an app without the plugin is as it was."""
 
