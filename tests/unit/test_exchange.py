@@ -341,3 +341,23 @@ async def test_what_a_field_injects_reaches_neither_keys_nor_lines() -> None:
     await site.cache.purge(tags=["b"])
     await site.get()
     assert 2 == app.calls
+
+
+@pytest.mark.parametrize(
+    ("parts", "declared", "reason"),
+    [([b"x" * 2000], None, b"too-large"), ([b"x"], "2", b"incomplete"), ([], None, b"incomplete")],
+)
+async def test_what_is_found_unfit_before_its_start_has_gone_out_does_not_say_that_it_is_stored(
+    parts: list[bytes], declared: str | None, reason: bytes
+) -> None:
+    """The start waits for the first part, for an ETag of ours: what that part says is told as well."""
+    sent: list[Message] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(start(FRESH | ({} if declared is None else {"content-length": declared})))
+        for part in parts:
+            await send({"type": "http.response.body", "body": part, "more_body": False})
+
+    await cached(app, max_body=1000).get(on_send=into(sent))
+
+    assert (b"cache-status", b"resync; fwd=uri-miss; detail=" + reason) in sent[0]["headers"]

@@ -227,8 +227,8 @@ class Exchange:
     def _call(self) -> Call:
         return self.asked.call(self.cache, self._terms, getattr(self._rule, "pattern", ""))
 
-    async def _release(self, etag: bytes | None, made: bytes | None = None) -> None:
-        """Send the start that was held, with the ETag that was *made* by us if any."""
+    async def _release(self, etag: bytes | None, made: bytes | None = None, refused: str | None = None) -> None:
+        """Send the start that was held, with the ETag *made* by us if any; *refused* is why it is not kept."""
         message, self._held = self._held, None
         if message is None or self.delivery.client is None:
             return
@@ -239,7 +239,8 @@ class Exchange:
         has_it = verdict != "proceed"
         if (name := self.cache.options.status_name(self.asked.key)) is not None:
             status = copy.fields.status if has_it or self.candidates else None
-            member = forward_member(name, self.forward, status=status, stored=not self.asked.is_void(self.cache))
+            stored = refused is None and not self.asked.is_void(self.cache)
+            member = forward_member(name, self.forward, status=status, stored=stored, detail=refused)
             extra.append((b"cache-status", member))
         if has_it:
             await self._send_in_place(verdict, headers, extra)
@@ -363,7 +364,7 @@ class Exchange:
             return True
         self._outcome.fail()
         if self._held is not None:
-            await self._release(self._copy.fields.etag)
+            await self._release(self._copy.fields.etag, refused="incomplete")
         return False
 
     @property
@@ -383,13 +384,13 @@ class Exchange:
                 self._not_stored("incomplete", self._copy.fields.status)
             self._outcome.fail()
             if is_copying:
-                await self._release(self._copy.fields.etag)
+                await self._release(self._copy.fields.etag, refused="incomplete")
 
     async def _abandon(self, reason: str) -> None:
         """Stop copying and let the rest flow."""
         self._not_stored(reason, self._copy.fields.status)
         self.phase = "passing"
-        await self._release(self._copy.fields.etag)
+        await self._release(self._copy.fields.etag, refused=reason)
 
     def _not_stored(self, reason: str, status: int, *, is_degraded: bool = False) -> None:
         is_marked = self._mark.terms is not None
