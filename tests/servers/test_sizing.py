@@ -38,7 +38,7 @@ async def test_the_formulas_of_readme_hold(server: Server, size: int, vary: list
     # The lifespan has ended, so all that was to be written is.
     async with Redis.from_url(server.url) as client:
         keys = [key async for key in client.scan_iter(match="resync:r:*")]
-        used = sum([await client.memory_usage(key, samples=0) for key in keys])
+        used = sum([await client.memory_usage(key, samples=0) or 0 for key in keys])
     lists = 1 if vary else 0
 
     assert "bytes   = URLs × (variants × (body + 2.5 KiB) + lists × 1.6 KiB)" in README

@@ -44,7 +44,12 @@ class Stored(CacheEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotStored(CacheEvent):
-    """A response was forwarded and not stored; `reason` says why (`no-store`, `set-cookie`, `too-large`, …)."""
+    """A response was forwarded and not stored; `reason` says why.
+
+    What it said itself: `no-store`, `private`, `set-cookie`, `vary-star`, `no-lifetime`, `status`, `must-understand`,
+    `authorization`. What it was: `event-stream`, `trailers`, `too-large`, `incomplete`, `request-body`, `malformed`.
+    What happened meanwhile: `purged`. Of values of functions also `other-type` and `degraded`.
+    """
 
     reason: str
 

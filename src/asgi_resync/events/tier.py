@@ -21,7 +21,11 @@ class WriteDropped(CacheEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordBroken(CacheEvent):
-    """What the second tier held cannot be used, which is a miss; `reason` is one of a small set."""
+    """What the second tier held cannot be used, which is a miss.
+
+    `reason` says what is wrong with its form (`not a record`, `unknown version`, `unreadable`, `senseless`, `unknown
+    packing`, `too large`, `other key`), or its seal (`unsealed`, `unsigned`, `damaged`, `no key`, `wrong signature`).
+    """
 
     reason: str
 
@@ -78,6 +82,9 @@ class BackplaneCaughtUp(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageIgnored(Event):
-    """A message of the backplane could not be used; `reason` is one of a small set."""
+    """A message of the backplane could not be used.
+
+    `reason` is `unreadable message`, `purge without a version`, or what is wrong with its seal, as in `RecordBroken`.
+    """
 
     reason: str
