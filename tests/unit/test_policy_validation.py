@@ -16,6 +16,7 @@ from asgi_resync.cache.policy.validation import (
     conditional_headers,
     describes,
     evaluate,
+    evaluate_stored,
     identified,
     if_range_holds,
     matches,
@@ -165,19 +166,39 @@ def test_preconditions_are_evaluated_in_their_order(headers: RawHeaders, expecte
     ("headers", "date", "expected"),
     [
         ([(b"if-modified-since", FUTURE)], None, PROCEED),
-        ([(b"if-unmodified-since", PAST)], None, PROCEED),
         # RFC 9111 §4.3.2: the date of what is stored stands for its modification, but for that only.
         ([(b"if-modified-since", EQUAL)], NOW, NOT_MODIFIED),
         ([(b"if-modified-since", PAST)], NOW, PROCEED),
-        ([(b"if-unmodified-since", PAST)], NOW, PROCEED),
-        ([(b"if-match", SAME)], None, FAILED),
-        ([(b"if-match", b"*")], None, PROCEED),
         ([(b"if-none-match", SAME)], None, PROCEED),
     ],
 )
 def test_a_response_without_validators_has_its_date(headers: RawHeaders, date: float | None, expected: str) -> None:
-    """§13.1.4: without a modification date nothing is known to be modified; RFC 9111 §4.3.2 has Date instead."""
-    assert expected == evaluate(headers, None, None, NOW, date=date)
+    """§13.1.3: without a modification date nothing is known to be modified; RFC 9111 §4.3.2 has Date instead."""
+    assert expected == evaluate_stored(headers, None, None, NOW, date=date)
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ([(b"if-unmodified-since", PAST)], PROCEED),
+        ([(b"if-match", SAME)], FAILED),
+        ([(b"if-match", b"*")], PROCEED),
+    ],
+)
+def test_what_has_no_validators_matches_nothing_and_is_not_known_to_be_modified(
+    headers: RawHeaders, expected: str
+) -> None:
+    """§13.1.1 and §13.1.4, as the origin has them."""
+    assert expected == evaluate(headers, None, None, NOW)
+
+
+@pytest.mark.parametrize("validator", [(b"if-match", OTHER), (b"if-match", b"x"), (b"if-unmodified-since", PAST)])
+@pytest.mark.parametrize(("beside", "expected"), [([], PROCEED), ([(b"if-none-match", SAME)], NOT_MODIFIED)])
+def test_what_is_for_the_origin_alone_is_not_evaluated_against_what_is_stored(
+    validator: tuple[bytes, bytes], beside: RawHeaders, expected: str
+) -> None:
+    """RFC 9111 §4.3.2: the origin may have what the client asks for by now; what a cache may evaluate counts."""
+    assert expected == evaluate_stored([validator, *beside], SAME, NOW, NOW)
 
 
 LISTS = st.lists(st.sampled_from([SAME, OTHER, b'W/"a"', b"*", b"", b"x"]), max_size=2)

@@ -1,4 +1,4 @@
-"""How a stored response answers a request: whole, as 304, 412, 206 or 416, with the fields of the moment. Pure."""
+"""How a stored response answers a request: whole, as 304, 206 or 416, with the fields of the moment. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from .._headers import DELTA_SECONDS_MAX, values
 from .entry import StoredResponse
 from .policy.ranges import Unsatisfiable, part_of
 from .policy.reuse import current_age
-from .policy.validation import evaluate, if_range_holds, not_modified_headers
+from .policy.validation import evaluate_stored, if_range_holds, not_modified_headers
 from .status import hit_member
 
 
@@ -44,11 +44,9 @@ def answer(
     if conditional:
         # RFC 9110 §13.2.1: preconditions count only where the answer would be a success without them.
         if 200 <= status < 300:
-            verdict = evaluate(request, entry.etag, entry.last_modified, now, date=entry.date)
+            verdict = evaluate_stored(request, entry.etag, entry.last_modified, now, date=entry.date)
             if verdict == "not-modified":
                 status, headers, body = 304, not_modified_headers(headers), b""
-            elif verdict == "precondition-failed":
-                status, headers, body = 412, [(b"content-length", b"0")], b""
         if status == 200 and method == "GET":
             status, headers, body = _ranged(entry, request, now)
     return (

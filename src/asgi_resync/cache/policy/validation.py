@@ -65,13 +65,10 @@ NOT_MODIFIED_FIELDS = frozenset(
 Verdict = Literal["proceed", "not-modified", "precondition-failed"]
 
 
-def evaluate(
-    headers: RawHeaders, etag: bytes | None, last_modified: float | None, now: float, *, date: float | None = None
-) -> Verdict:
-    """Evaluate the preconditions of a GET or HEAD against a representation, in the order of RFC 9110 §13.2.2.
+def evaluate(headers: RawHeaders, etag: bytes | None, last_modified: float | None, now: float) -> Verdict:
+    """Evaluate the preconditions of a GET or HEAD as the origin does, in the order of RFC 9110 §13.2.2.
 
-    Meant for a representation that would be answered with 200. *date* is that of a stored response, which
-    If-Modified-Since is compared with where there is no Last-Modified (RFC 9111 §4.3.2).
+    Meant for a representation that would be answered with 200, and that the app has given just now.
     """
     if_match = values(headers, b"if-match")
     if if_match:
@@ -84,6 +81,18 @@ def evaluate(
             limit = http_date(since[0], now)
             if limit is not None and last_modified > limit:
                 return "precondition-failed"
+    return evaluate_stored(headers, etag, last_modified, now)
+
+
+def evaluate_stored(
+    headers: RawHeaders, etag: bytes | None, last_modified: float | None, now: float, *, date: float | None = None
+) -> Literal["proceed", "not-modified"]:
+    """Evaluate the preconditions of a GET or HEAD that a cache may (RFC 9111 §4.3.2) against what is stored.
+
+    If-Match and If-Unmodified-Since are for the origin alone, which may have another representation by now: a cache
+    ignores them (RFC 9110 §13.1.1, §13.1.4). *date* is that of the stored response, which If-Modified-Since is compared
+    with where there is no Last-Modified.
+    """
     if_none_match = values(headers, b"if-none-match")
     if if_none_match:
         # §13.1.2: weak comparison, and If-Modified-Since does not count beside it.
