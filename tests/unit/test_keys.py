@@ -76,6 +76,7 @@ def test_the_path_counts_as_sent_and_as_seen() -> None:
         ("/v1", "/v1", "/v1"),
         ("/v10", "/v1", "/v1/v10"),
         ("/v1/a", "/v1/", "/v1/a"),
+        ("/a", "/v1/", "/v1/a"),
         ("/a", None, "/a"),
     ],
 )
@@ -84,6 +85,22 @@ def test_a_root_path_that_was_taken_off_is_put_back(path: str, root_path: str | 
     scope = {**http_scope("GET", path), "root_path": root_path}
 
     assert keyed == primary_key(scope, HOST, b"")[3]
+
+
+@pytest.mark.parametrize(
+    ("path", "raw_path"),
+    [
+        ("/v1 ü/a", b"/v1%20%C3%BC/a"),  # as ASGI has it
+        ("/a", b"/v1%20%C3%BC/a"),  # the path alone is stripped
+        ("/a", b"/a"),
+        ("/a", None),
+    ],
+)
+def test_a_url_finds_what_a_mounted_app_has_stored(path: str, raw_path: bytes | None) -> None:
+    """By the URL that clients ask for, however much of the path the framework has taken off."""
+    scope = {**http_scope("GET", path), "raw_path": raw_path, "root_path": "/v1 ü"}
+
+    assert key_of_url("http://example.com/v1%20%C3%BC/a") == primary_key(scope, b"example.com", b"")
 
 
 @pytest.mark.parametrize("raw_path", [None, b""])

@@ -57,13 +57,17 @@ def primary_key(scope: Scope, host: bytes, query: bytes) -> CacheKey:
     """Return the key of a GET or HEAD; *host* is the effective one, *query* as it enters the key.
 
     A root path that the framework has taken off the path is put back: two apps that one cache stands before, mounted
-    at two places, answer each for itself. The raw path stays as it is.
+    at two places, answer each for itself. So it is to the raw path where that has lost it too, so that the URL that a
+    client would ask for finds it.
     """
     path: str = scope["path"]
     raw_path = scope.get("raw_path") or raw_path_of(path)
-    root: str = scope.get("root_path") or ""
-    if root and path != root and not path.startswith(root.rstrip("/") + "/"):
+    root: str = (scope.get("root_path") or "").rstrip("/")
+    if root and path != root and not path.startswith(root + "/"):
         path = root + path
+        prefix = raw_path_of(root)
+        if raw_path != prefix and not raw_path.startswith(prefix + b"/"):
+            raw_path = prefix + raw_path
     return (scope.get("scheme", "http"), host.lower(), raw_path, path, query)
 
 
