@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import random
-import re
 import subprocess
 import sys
 import time
@@ -208,16 +207,13 @@ async def endure(workers: list[Worker], origin: Origin, harm: Callable[[], Await
         await asyncio.sleep(0.6)
     states = load.states.copy()
 
-    assert [] == met.failed
-    assert [] == met.stale
-    assert met.slowest <= calm + SLACK, met.slow
     assert await load.until_delivered() == "delivered"
     await _until_shared(workers)
     assert all(_open(worker) < there + 24 for worker, there in zip(workers, before, strict=True))
     if TABLE:
         _note(
             {
-                "fault": re.sub(r".*::test_(?:nobody_notices\[)?(\w+).*", r"\1", os.environ["PYTEST_CURRENT_TEST"]),
+                "fault": _fault(os.environ["PYTEST_CURRENT_TEST"]),
                 "seconds": seconds,
                 "deadline": DEADLINE,
                 "requests": met.requests,
@@ -230,6 +226,16 @@ async def endure(workers: list[Worker], origin: Origin, harm: Callable[[], Await
                 "hits": await load.hit_ratio(),
             }
         )
+    assert [] == met.failed
+    assert [] == met.stale
+    assert met.slowest <= calm + SLACK, met.slow
+
+
+def _fault(test: str) -> str:
+    """Return what is done in *test*, which pytest names by its file, its function, a parameter and a phase."""
+    function, _, parameter = test.partition("::test_")[2].rpartition(" ")[0].rstrip("]").partition("[")
+    parts = [function.replace("_", " ").removeprefix("nobody notices"), parameter]
+    return ", ".join(part for part in parts if part)
 
 
 def _note(told: dict[str, object]) -> None:
