@@ -15,7 +15,7 @@ from tests.servers.sentinel import redis_sentinel
 from tests.servers.server import Server, until
 
 TIMES = 3 if LONG else 1
-"""How often masters change; each time back again."""
+"""How often masters that die change; each time back again."""
 HOW = ["killed", "asked"] if LONG else ["killed"]
 """By a crash, and at an operator's word, which is the milder case."""
 RESET = "30s" if LONG else "1s"
@@ -35,18 +35,18 @@ async def test_a_failover_of_the_cluster(tmp_path: Path, how: str) -> None:
         masters, replicas = cluster.nodes[:3], cluster.nodes[3:]
 
         async def harm() -> None:
-            for _ in range(TIMES):
+            for _ in range(TIMES if how == "killed" else 1):
                 for master, replica in zip(masters, replicas, strict=True):
                     if how == "killed":
                         master.kill()
                     await asyncio.to_thread(_until_it_leads, replica, is_asked=how == "asked")
                     if how == "killed":
                         await asyncio.to_thread(master.start)
-                    # Before that it could not take over again.
-                    await asyncio.to_thread(cluster.wait_ok)
-                    await asyncio.to_thread(master.wait_until_it_follows)
-                    if not LONG:
-                        return
+                        # Before that it could not take over again.
+                        await asyncio.to_thread(cluster.wait_ok)
+                        await asyncio.to_thread(master.wait_until_it_follows)
+                        if not LONG:
+                            return
                 masters[:], replicas[:] = replicas, list(masters)
 
         with workers(tmp_path, environ(cluster.url)) as found:

@@ -41,7 +41,7 @@ async def test_the_formulas_of_readme_hold(server: Server, size: int, vary: list
         used = sum([await client.memory_usage(key, samples=0) or 0 for key in keys])
     lists = 1 if vary else 0
 
-    assert "bytes   = URLs × (variants × (body + 2.5 KiB) + lists × 1.6 KiB)" in README
+    assert "bytes   = URLs × (variants × (body + 2.5 KiB) + 1.6 KiB × lists)" in README
     assert PAGES * (1 + lists) == memory.entries
     assert memory.bytes / PAGES == pytest.approx(size + 2.5 * KIB + lists * 1.6 * KIB, rel=1 / 6)
     assert "about 0.4 KiB; the list of a page with `Vary` 0.4 KiB more" in " ".join(README.split())
