@@ -39,9 +39,10 @@ def environ(running: Process) -> Mapping[str, str]:
 
 
 def program(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run the program as one does."""
+    """Run the program as one does, with no wish for colour but that of *environ*."""
     command = [sys.executable, "-m", "asgi_resync", *arguments]
-    return subprocess.run(command, env={**os.environ, **environ}, capture_output=True, text=True, check=False)
+    plain = {name: text for name, text in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
+    return subprocess.run(command, env={**plain, **environ}, capture_output=True, text=True, check=False)
 
 
 def test_an_app_that_is_up(running: Process, environ: Mapping[str, str], capsys: pytest.CaptureFixture[str]) -> None:
