@@ -4,12 +4,17 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 # They assert for tests, and are imported by them.
 pytest.register_assert_rewrite("tests.frameworks.promises")
+
+# A shell that runs the tests in the background has them ignore SIGINT, and so would all that they start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No deadlines: a machine shared with others is slow at random, and pytest-timeout bounds each test anyway.
 settings.register_profile("dev", deadline=None, max_examples=50)

@@ -131,10 +131,7 @@ def test_without_a_terminal_there_are_lines(environ: Mapping[str, str]) -> None:
 
 def test_programs_get_a_line_of_json_each_second(environ: Mapping[str, str]) -> None:
     """And Ctrl-C ends it without a traceback."""
-    # Where tests run in the background of a shell, SIGINT is ignored, and so it would be by what they start.
-    heard = "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    program = f"{heard}runpy.run_module('asgi_resync', run_name='__main__', alter_sys=True)"
-    command = [sys.executable, "-c", program, "top", "--json"]
+    command = [sys.executable, "-m", "asgi_resync", "top", "--json"]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, env={**os.environ, **environ}, stdout=pipe, stderr=pipe, text=True) as running:
         assert running.stdout is not None
