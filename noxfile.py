@@ -42,7 +42,7 @@ UNMEASURED = (
     "transparency/test_servers.py",
 )
 """Tests whose work is done by processes they start, which coverage would slow down to half and learn nothing from."""
-IN_PROCESS = ("conformance", "contract", "property", "unit")
+IN_PROCESS = ("contract", "property", "unit")
 """Tests that no server takes part in: for the Pythons between the oldest and the newest, these are enough."""
 RUNTIME_EXTRAS = ("httpx2", "httpx", "watch", "prometheus", "otel", "fast", "zstd", "demo")
 
