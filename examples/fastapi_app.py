@@ -1,6 +1,6 @@
 """Three ways to say in FastAPI what may be cached: in the response, on the endpoint, and by a rule.
 
-pip install 'asgi-resync[demo]' fastapi
+pip install '.[demo]' fastapi
 python examples/fastapi_app.py                            # serves http://127.0.0.1:8000
 curl -i http://127.0.0.1:8000/jobs                        # twice: a miss, then a hit with Age and Cache-Status
 curl -i http://127.0.0.1:8000/workstations                # the same, and `resync.purge(tags=["model"])` reaches it

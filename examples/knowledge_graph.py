@@ -1,6 +1,6 @@
 """A knowledge graph that the app uses while it has it: RDF that says which job runs after which, read from a file.
 
-pip install 'asgi-resync[demo]' rdflib
+pip install '.[demo]' rdflib
 python examples/knowledge_graph.py                    # serves http://127.0.0.1:8000; there is no file yet
 curl -i http://127.0.0.1:8000/jobs/REPORT             # "after": [], and Resync-Degraded: graph
 curl http://127.0.0.1:8000/-/healthz                  # degraded, ready, and what the outage touches

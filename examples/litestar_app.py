@@ -3,7 +3,7 @@
 Wrapping the whole app, `app = resync(app)`, is shorter and answers hits before Litestar runs; this form is for apps
 whose own middleware must see every request.
 
-    pip install 'asgi-resync[demo]' litestar
+    pip install '.[demo]' litestar
     python examples/litestar_app.py                           # serves http://127.0.0.1:8000
     curl -i http://127.0.0.1:8000/plan/current                # twice: a miss, then a hit with Age and Cache-Status
     curl -i -H 'Accept-Language: de' http://127.0.0.1:8000/plan/current   # another variant, as the rule varies by it

@@ -1,6 +1,6 @@
 """Purging what a write has changed: at once by tag, softly where a refresh is slow, and by HTTP itself without a purge.
 
-pip install 'asgi-resync[demo]'
+pip install '.[demo]'
 python examples/purge_on_write.py                                 # serves http://127.0.0.1:8000
 curl -i http://127.0.0.1:8000/products/lamp                       # twice: a miss, then a hit; so with the others
 curl -i http://127.0.0.1:8000/catalogue

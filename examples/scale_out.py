@@ -2,7 +2,7 @@
 
 The report takes a second to make. With RESYNC_REDIS_URL it is made once for all workers, and a purge reaches them all.
 
-    pip install 'asgi-resync[demo]'
+    pip install '.[demo]'
     python examples/scale_out.py                                                     # serves http://127.0.0.1:8000
     WORKERS=2 RESYNC_REDIS_URL=redis://127.0.0.1:6379 python examples/scale_out.py   # one cache for both
     WORKERS=2 RESYNC_REDIS_URL=redis+cluster://10.0.0.1,10.0.0.2 python examples/scale_out.py   # any node or two of it

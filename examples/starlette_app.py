@@ -3,7 +3,7 @@
 The report takes a second to make. It is made once in 30 seconds, however many ask; while it is made anew the old one
 is served, and a change of the data throws it away.
 
-    pip install 'asgi-resync[demo]'
+    pip install '.[demo]'
     python examples/starlette_app.py                          # serves http://127.0.0.1:8000
     curl -i http://127.0.0.1:8000/reports/daily               # a second; Cache-Status: resync; fwd=uri-miss; stored
     curl -i http://127.0.0.1:8000/reports/daily               # at once; Cache-Status: resync; hit; ...

@@ -1,6 +1,6 @@
 """A dashboard of HCL Workload Automation that stays up while the scheduler is down: the plan, its jobs, workstations.
 
-pip install 'asgi-resync[demo]'
+pip install '.[demo]'
 python -m asgi_resync.testing --port 31117 & scheduler=$!    # stands for the scheduler
 python examples/tws_dashboard.py                             # serves http://127.0.0.1:8000; then, elsewhere,
 kill -STOP $scheduler       # the page goes on for an hour as it was, and says since when; reruns get 503

@@ -14,7 +14,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 def test_the_whole_app_is_cached_guarded_measured_and_steered(tmp_path: Path) -> None:
     """A miss and a hit, figures, a console behind its token, and stale answers while the upstream is frozen."""
-    found = re.search(r"<!-- whole -->\n```python\n(.*?)```\n\n```sh\n(.*?)```", README, flags=re.DOTALL)
+    found = re.search(r"<!-- whole -->\n```python\n(.*?)```\n.*?```sh\n(.*?)```", README, flags=re.DOTALL)
     assert found is not None
     (tmp_path / "main.py").write_text(found[1].replace("ttl=10", "ttl=1"), encoding="utf-8")
     environ = dict(re.findall(r"([A-Z_]+)=(\S+)", found[2]))

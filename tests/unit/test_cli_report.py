@@ -11,9 +11,10 @@ from tests.unit.states import breaker, health, outage, recording, resource, stat
 
 from asgi_resync.cli import report
 from asgi_resync.cli.look import plain
-from asgi_resync.cli.report import Part, in_a_line, lasting, number, share, size, sparkline, took
+from asgi_resync.cli.report import Part, in_a_line, lasting, number, share, sparkline
 from asgi_resync.cli.state import state_of
 from asgi_resync.telemetry.recorder import Latency
+from asgi_resync.telemetry.units import size, took
 
 
 def stamp(at: float) -> str:

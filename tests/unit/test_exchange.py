@@ -361,3 +361,28 @@ async def test_what_is_found_unfit_before_its_start_has_gone_out_does_not_say_th
     await cached(app, max_body=1000).get(on_send=into(sent))
 
     assert (b"cache-status", b"resync; fwd=uri-miss; detail=" + reason) in sent[0]["headers"]
+
+
+async def test_a_body_that_ends_in_a_message_of_its_own_is_digested_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its ETag goes out with the start, and is the one that is stored."""
+    digested: list[bytes] = []
+
+    def counted(body: bytes) -> bytes:
+        digested.append(body)
+        return b'"made"'
+
+    monkeypatch.setattr("asgi_resync.cache.copying.strong_etag", counted)
+    sent: list[Message] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(start(FRESH | {"content-length": "2"}))
+        await send({"type": "http.response.body", "body": b"ab", "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    site = cached(app)
+    await site.get(on_send=into(sent))
+    hit = await site.get()
+
+    assert [b"ab"] == digested
+    assert (b"etag", b'"made"') in sent[0]["headers"]
+    assert '"made"' == hit.header("etag")

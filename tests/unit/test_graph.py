@@ -322,3 +322,14 @@ def test_what_cannot_be_found_is_said(
     """With what to do about it, and status 2."""
     assert 2 == main(["graph", *arguments])
     assert remedy in capsys.readouterr().err
+
+
+def test_graphs_of_the_same_are_equal() -> None:
+    """Whatever the order they were told in; so what is drawn of one need not be drawn again."""
+    one, other = Node("route", "/a"), Node("upstream", "b")
+    edge = Edge(one, other)
+
+    assert Graph([one], [edge]) == Graph([other, one], [edge, edge])
+    assert hash(Graph([one], [edge])) == hash(Graph([other], [edge]))
+    assert Graph([one], [edge]) != Graph([one, other])
+    assert Graph([one], [edge]) != Graph(edges=[Edge(one, other, is_learned=True)])

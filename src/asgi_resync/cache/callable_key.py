@@ -7,7 +7,7 @@ so that `1`, `1.0`, `True` and `"1"` are four keys.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
@@ -70,7 +70,7 @@ class KeyTemplate:
         )
 
 
-def _named_in(template: str, argument: str, parameters: Sequence[str] | Any, function: str) -> tuple[str, ...]:  # noqa: ANN401 - a mapping's keys
+def _named_in(template: str, argument: str, parameters: Collection[str], function: str) -> tuple[str, ...]:
     try:
         fields = [field for _, field, _, _ in Formatter().parse(template) if field is not None]
     except ValueError as error:

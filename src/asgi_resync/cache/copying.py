@@ -15,7 +15,7 @@ from .policy.validation import Verdict
 class Copy:
     """A response that will be kept if it comes to its end: what its start says, and its body so far."""
 
-    __slots__ = ("_chunks", "_size", "call", "fields", "plan", "wants_etag")
+    __slots__ = ("_chunks", "_made", "_size", "call", "fields", "plan", "wants_etag")
 
     def __init__(self, fields: ResponseFields, plan: Storable, call: Call) -> None:
         self.fields = fields
@@ -25,6 +25,8 @@ class Copy:
         """Whether it gets an ETag of ours, which takes the whole body."""
         self._chunks: list[bytes] = []
         self._size = 0
+        self._made: bytes | None = None
+        """The ETag of what was copied so far, where it was asked for."""
 
     def takes(self, chunk: bytes | bytearray | memoryview) -> bool:
         """Add *chunk*; False, and all is forgotten, if it is more than may be kept."""
@@ -32,8 +34,10 @@ class Copy:
         if self._size > self.call.options.max_body:
             self._chunks = []
             return False
-        # The app may use its buffer again as soon as it goes on.
-        self._chunks.append(bytes(chunk))
+        if chunk or not self._chunks:
+            # The app may use its buffer again as soon as it goes on.
+            self._chunks.append(bytes(chunk))
+            self._made = None
         return True
 
     def lines(self, headers: RawHeaders) -> RawHeaders:
@@ -55,13 +59,14 @@ class Copy:
         """The ETag of a body that has come to the length it was to have, though its end was not said yet."""
         if self.fields.content_length is None or not self.is_whole:
             return None
-        return strong_etag(b"".join(self._chunks))
+        self._made = strong_etag(self._body())
+        return self._made
 
     def entry(self, now: float, *, key: CacheKey, variant: tuple[object, ...]) -> tuple[StoredResponse, bytes | None]:
         """Return the entry for what was copied, complete at *now*, and the ETag that was made for it, if one was."""
-        call, fields, chunks = self.call, self.fields, self._chunks
-        body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        made = strong_etag(body) if self.wants_etag else None
+        call, fields, body, made = self.call, self.fields, self._body(), self._made
+        if made is None and self.wants_etag:
+            made = strong_etag(body)
         if call.lifetime is not None and call.lifetime.source == "rule":
             # A rule's lifetime counts from the moment the response is complete.
             call.response_time = now
@@ -69,3 +74,7 @@ class Copy:
         lines = [(name, value) for name, found in fields.lines.items() for value in found]
         entry = build_entry(fields, lines, body, call, key=key, vary=self.plan.vary, variant=variant, etag=made)
         return entry, made
+
+    def _body(self) -> bytes:
+        chunks = self._chunks
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)

@@ -26,10 +26,10 @@ from ..cache.l2.link.place import Place, place_of
 from ..cache.l2.link.wire import Wire
 from ..cache.l2.ports import Script, Unreachable
 from ..settings.model import Settings
+from ..telemetry.units import size, took
 from .finding import Finding, Level
 from .hindrance import causes, hindrance
 from .reach import look_up, reach
-from .report import size, took
 
 Say = Callable[[Level, str, str], None]
 

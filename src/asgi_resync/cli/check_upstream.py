@@ -10,11 +10,11 @@ from importlib.util import find_spec
 from urllib.parse import urlsplit
 
 from ..errors import MissingExtra, RuleError
+from ..telemetry.units import took
 from ..upstream import Upstream, spelled
 from .finding import Finding, Level
 from .hindrance import hindrance
 from .reach import Reached, reach
-from .report import took
 
 SOON = 14 * 86400.0
 """Seconds before its end from which a certificate is worth a word."""

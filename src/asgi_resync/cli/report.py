@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..resources.health import OPEN
+from ..telemetry.units import size, took
 from .command import listed
 from .look import Line, Span, Tone, printable, table
 
@@ -31,33 +32,16 @@ TONES: Mapping[str, Tone] = {
 _BARS = "▁▂▃▄▅▆▇█"
 _KINDS = {"route": "routes", "callable": "callables", "resource": "resources", "tag": "tags", "upstream": "upstreams"}
 _UNITS = (("d", 86400.0), ("h", 3600.0), ("min", 60.0))
-_SIZES = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def lasting(seconds: float) -> str:
     """Return how long *seconds* are, roughly: `4 s`, `3 min`, `2 h`, `5 d`."""
     if not math.isfinite(seconds):
         return "–"
-    for unit, size in _UNITS:
-        if seconds >= size:
-            return f"{seconds / size:.0f} {unit}"
+    for unit, least in _UNITS:
+        if seconds >= least:
+            return f"{seconds / least:.0f} {unit}"
     return f"{max(seconds, 0):.0f} s"
-
-
-def took(seconds: float | None) -> str:
-    """Return how long something took: `0.5 ms`, `25 ms`, `2.5 s`."""
-    if seconds is None or not math.isfinite(seconds):
-        return "–"
-    return f"{seconds * 1000:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
-
-
-def size(count: float) -> str:
-    """Return *count* bytes: `512 B`, `12 MiB`."""
-    for unit in _SIZES:
-        if count < 1024 or unit == _SIZES[-1]:
-            break
-        count /= 1024
-    return f"{count:.0f} {unit}" if unit == "B" or count >= 10 else f"{count:.1f} {unit}"
 
 
 def number(count: int) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Set
+from functools import lru_cache
 from html import escape
 from itertools import pairwise
 
@@ -15,10 +16,11 @@ _LONGEST_NAME = 22
 _BEND = 45
 
 
-def drawing(graph: Graph, *, out: Collection[str] = (), touched: Collection[str] = ()) -> str:
+@lru_cache(maxsize=4)  # It takes milliseconds, and is asked for each second by each who looks.
+def drawing(graph: Graph, out: Set[str] = frozenset(), touched: Set[str] = frozenset()) -> str:
     """Return *graph* as SVG; names in *out* are not up, and those in *touched* depend on one that is not.
 
-    Where there are more than `MOST_NODES`, a sentence instead.
+    Both are frozen sets. Where there are more than `MOST_NODES`, a sentence instead.
     """
     if not graph.nodes:
         return "<p>Nothing depends on anything yet.</p>"
@@ -34,7 +36,7 @@ def drawing(graph: Graph, *, out: Collection[str] = (), touched: Collection[str]
     )
 
 
-def _state(node: Node, out: Collection[str], touched: Collection[str]) -> str:
+def _state(node: Node, out: Set[str], touched: Set[str]) -> str:
     if node.name in out and node.kind in ("resource", "upstream"):
         return "out"
     return "touched" if node.name in touched else "well"

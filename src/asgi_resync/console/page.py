@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from ..resources.health import OPEN, BreakerHealth, ResourceHealth
 from ..telemetry.recorder import BreakerState, Latency, Recording
+from ..telemetry.units import size, took
 from .drawing import drawing
 from .view import View
 
@@ -91,7 +92,7 @@ def _answers(view: View) -> str:
     memory = _tile(
         "Memory (L1)",
         f"{full:.0%} full",
-        f"{l1.entries} of {l1.max_entries} entries, {_size(l1.bytes)} of {_size(l1.max_bytes)}",
+        f"{l1.entries} of {l1.max_entries} entries, {size(l1.bytes)} of {size(l1.max_bytes)}",
     )
     redis = _tile("Redis (L2)", l2 or "none", "shared with other processes" if l2 else "RESYNC_REDIS_URL is not set")
     if view.recording is None:
@@ -190,7 +191,7 @@ def _resources(resources: Mapping[str, ResourceHealth]) -> str:
             f"{one.state}</strong>",
             "" if one.since is None else _time(one.since),
             _cause(one),
-            "" if one.latency is None else _took(one.latency),
+            "" if one.latency is None else took(one.latency),
         )
         for name, one in sorted(resources.items())
     )
@@ -218,13 +219,13 @@ def _latencies(view: View) -> str:
 
 
 def _bound(latency: Latency, bound: float | None) -> str:
-    return "–" if latency.count == 0 else "longer" if bound is None else _took(bound)
+    return "–" if latency.count == 0 else "longer" if bound is None else took(bound)
 
 
 def _graph(view: View) -> str:
     impact = view.health.impact
     touched = {name for kinds in impact.values() for names in kinds.values() for name in names}
-    picture = drawing(view.graph, out=impact.keys(), touched=touched)
+    picture = drawing(view.graph, frozenset(impact), frozenset(touched))
     text = view.graph.text()
     words = f'<details id="in-words"><summary>In words</summary><pre>{escape(text)}</pre></details>' if text else ""
     return f'<div class="picture" tabindex="0" role="region" aria-label="Graph">{picture}</div>{words}'
@@ -282,16 +283,5 @@ def _time(at: float) -> str:
     return f"{datetime.fromtimestamp(at, UTC):%H:%M:%S}"
 
 
-def _took(seconds: float) -> str:
-    return f"{seconds * 1000:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
-
-
 def _rounded(seconds: float) -> str:
     return next((f"{step} s" for step in (5, 10, 30, 60) if seconds <= step), f"{-(-seconds // 60):.0f} min")
-
-
-def _size(number: int) -> str:
-    for unit, size in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
-        if number >= size:
-            return f"{number / size:.3g} {unit}"
-    return f"{number} B"

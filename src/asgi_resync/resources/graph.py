@@ -146,6 +146,12 @@ class Graph:
         ]
         return json.dumps({"nodes": nodes, "edges": edges}, ensure_ascii=False)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Graph) and (self.nodes, self.edges) == (other.nodes, other.edges)
+
+    def __hash__(self) -> int:
+        return hash((self.nodes, self.edges))
+
     def __repr__(self) -> str:
         return f"<Graph of {len(self.nodes)} nodes, {len(self.edges)} edges>"
 

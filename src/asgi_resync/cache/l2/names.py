@@ -85,11 +85,11 @@ class Names:
 
 def _check(parts: tuple[object, ...]) -> None:
     for part in parts:
-        kind = type(part)
-        if kind is tuple:
-            _check(part)  # type: ignore[arg-type]  # mypy does not narrow by `type() is`
-        elif kind not in _PLAIN:
-            raise TypeError(f"A key holds texts, bytes, numbers, None and tuples of them, not {kind.__name__}.")
+        if type(part) in _PLAIN:
+            continue
+        if not isinstance(part, tuple) or type(part) is not tuple:
+            raise TypeError(f"A key holds texts, bytes, numbers, None and tuples of them, not {type(part).__name__}.")
+        _check(part)
 
 
 def _hashable(part: object) -> object:
