@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # They assert for tests, and are imported by them.
-pytest.register_assert_rewrite("tests.frameworks.promises")
+pytest.register_assert_rewrite("tests.chaos.workers", "tests.frameworks.promises")
 
 # A shell that runs the tests in the background has them ignore SIGINT, and so would all that they start and interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -269,6 +269,26 @@ async def test_a_flushed_redis_does_not_make_those_forgotten_that_were_cut_off(s
     assert Delivery(state="delivered") == await one.backplane.purge(["a"])
 
 
+@pytest.mark.parametrize("by", ["its word", "a purge"])
+async def test_nor_those_that_came_since_the_last_look(start: Start, server: Server, by: str) -> None:
+    """Who has come says so, and confirms purges: no look is needed to know it."""
+    one = await start("one", patience=0.02)
+    one.link.is_deaf = by == "a purge"
+    two = await start("two")
+    if by == "its word":
+        await one.until(lambda: "two" in one.backplane._journal._peers)
+    else:
+        assert Delivery(state="partial", unconfirmed=1) == await one.backplane.purge(["b"])
+    await two.cut()
+    server.execute("FLUSHALL")
+
+    assert Delivery(state="partial", unconfirmed=1) == await one.backplane.purge(["a"])
+
+    await one.look()
+
+    assert Delivery(state="partial", unconfirmed=1) == await one.backplane.purge(["a"])
+
+
 @pytest.mark.parametrize("name", ["hard", "soft", "drops", "state"])
 async def test_what_redis_evicted_of_the_journal_is_told_again(start: Start, server: Server, name: str) -> None:
     """A record that outlived it must not come to life."""

@@ -383,6 +383,7 @@ class Backplane:
         match message:
             case Heard(origin=origin, seen=seen):
                 self._confirmations.note(origin, seen)
+                self._journal.met(origin)
             case Replaced(key=raw):
                 for key in keys_in((raw,)):
                     self._near.replaced(key)

@@ -208,7 +208,12 @@ class Journal:
         except (msgspec.ValidationError, ValueError, OverflowError) as error:
             raise Unreachable("GarbledReply") from error
         self._lease_end = entered.lease_end
+        self._peers |= members
         return written
+
+    def met(self, node: str) -> None:
+        """Take *node* for one that the journal knows, which said so itself: it may be lost before the next look."""
+        self._peers |= {node}
 
     async def leave(self) -> None:
         """Say farewell: nobody waits for this process any more. Raises Unreachable."""
