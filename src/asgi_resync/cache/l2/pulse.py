@@ -10,7 +10,8 @@ from .ports import Guard, Permit
 class Pulse:
     """A guard before *guard*: once a call has failed, none is tried while *is_live* says that Redis is away.
 
-    So it is not a request that finds out whether Redis is back. `is_well` is False from a failure to the next success.
+    So it is not a request that finds out whether Redis is back. `is_well` is False from a failure, or a call that
+    *guard* refused, to the next success.
     """
 
     __slots__ = ("_guard", "_is_live", "is_well")
@@ -27,7 +28,11 @@ class Pulse:
         if self._guard is None:
             return _Beat(self, None)
         permit = self._guard.admit()
-        return None if permit is None else _Beat(self, permit)
+        if permit is None:
+            # What was under way when the guard closed may have succeeded since, and says nothing of those it refuses.
+            self.is_well = False
+            return None
+        return _Beat(self, permit)
 
 
 class _Beat:
