@@ -11,7 +11,7 @@ import os
 import ssl
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import nox
@@ -31,17 +31,32 @@ WITH_SERVERS = (
     "transparency/test_server_lifespan.py",
     "transparency/test_servers.py",
 )
-"""Tests that start databases, proxies and many a server; they run on the newest Python alone."""
+"""Tests that start databases, proxies and many a server: once is enough."""
+WITH_CROWDS = (
+    "unit/test_bounded.py",
+    "unit/test_eviction.py",
+    "unit/test_memory_weight.py",
+    "unit/test_outage.py",
+)
+"""Tests that make many thousands of calls to count what comes of them: the sums are the same on every Python."""
+ONCE = (*WITH_CROWDS, *WITH_SERVERS)
+"""Tests that run on the newest Python alone."""
 UNMEASURED = (
     "browser",
     "chaos",
+    "conformance",
     "differential",
     "examples",
     "frameworks",
-    "transparency/test_server_lifespan.py",
-    "transparency/test_servers.py",
+    "servers/test_config_file.py",
+    "servers/test_console_streams.py",
+    "servers/test_lifecycle.py",
+    "servers/test_workers.py",
+    "transparency",
+    *WITH_CROWDS,
 )
-"""Tests whose work is done by processes they start, which coverage would slow down to half and learn nothing from."""
+"""Tests that take no branch which others do not take, or whose work is done by processes they start: coverage would
+slow them down to half and learn nothing from them."""
 IN_PROCESS = ("contract", "property", "unit")
 """Tests that no server takes part in: for the Pythons between the oldest and the newest, these are enough."""
 RUNTIME_EXTRAS = ("httpx2", "httpx", "watch", "prometheus", "otel", "fast", "zstd", "demo")
@@ -120,6 +135,11 @@ def _present_folders(*names: str) -> list[str]:
     return [name for name in names if (ROOT / name).exists()]
 
 
+def _without(names: Iterable[str]) -> Iterator[str]:
+    """Yield the options by which pytest leaves out *names* below tests."""
+    return (f"--ignore=tests/{name}" for name in names)
+
+
 def _wheel() -> Path:
     """Return the wheel that the session `build` made."""
     return max(DIST.glob("asgi_resync-*.whl"), key=lambda path: path.stat().st_mtime)
@@ -173,13 +193,12 @@ def tests(session: nox.Session) -> None:
     options = ("-q", "-n", "2", "--dist", "loadfile", "--durations=5", *session.posargs)
     if session.python == NEWEST:
         session.run("coverage", "erase")
-        session.run("coverage", "run", "-m", "pytest", *options, *(f"--ignore=tests/{name}" for name in UNMEASURED))
+        session.run("coverage", "run", "-m", "pytest", *options, *_without(UNMEASURED))
         session.run("pytest", *options, *(f"tests/{name}" for name in UNMEASURED))
     elif session.python == OLDEST:
-        # What servers do to each other is the same on every Python, and takes long: once is enough.
-        session.run("pytest", *options, *(f"--ignore=tests/{name}" for name in WITH_SERVERS))
+        session.run("pytest", *options, *_without(ONCE))
     else:
-        session.run("pytest", *options, *(f"tests/{name}" for name in IN_PROCESS))
+        session.run("pytest", *options, *(f"tests/{name}" for name in IN_PROCESS), *_without(WITH_CROWDS))
 
 
 @nox.session(python=NEWEST, requires=[f"tests-{NEWEST}"])

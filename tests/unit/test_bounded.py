@@ -9,6 +9,7 @@ import pytest
 from tests.unit.caching import FRESH, Cached, cached
 
 from asgi_resync import CacheRule
+from asgi_resync._asgi import Receive, Scope, Send
 from asgi_resync.cache import cache as memory
 from asgi_resync.cache import middleware, passes
 from asgi_resync.testing import Reply, ScriptedApp
@@ -64,3 +65,33 @@ async def test_a_flood_of_short_paths_leaves_a_bounded_memory_of_rules(monkeypat
 
     assert len(site.app._by_path) <= BOUND
     assert max(map(len, site.app._by_path)) <= 256
+
+
+async def test_ten_thousand_query_strings_stay_within_bounds() -> None:
+    """A flood of distinct URLs fills neither the store nor the memory of what passes."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await Reply(headers=FRESH if b"9" in scope["query_string"] else {})(scope, receive, send)
+
+    site = cached(app)
+
+    for number in range(10_000):
+        await site.get(f"/?q={number}")
+
+    stats = site.cache.store.stats()  # type: ignore[attr-defined] # it is a MemoryStore
+    assert stats.entries <= stats.max_entries
+    assert len(site.cache.passing) <= 4096
+    assert 0 == len(site.cache.flights)
+
+
+async def test_ten_thousand_variants_stay_within_bounds() -> None:
+    """Of one URL no more variants are kept than the option says, however many are asked for."""
+    app = ScriptedApp(Reply(headers={**FRESH, "vary": "user-agent"}))
+    site = cached(app, max_variants=8)
+
+    for number in range(10_000):
+        await site.get("/", headers={"user-agent": str(number)})
+
+    stats = site.cache.store.stats()  # type: ignore[attr-defined] # it is a MemoryStore
+    assert stats.entries <= 9
+    assert 10_000 == app.calls

@@ -273,36 +273,6 @@ async def test_the_query_is_kept_sorted_or_filtered_as_the_rule_says() -> None:
     assert 4 == app.calls
 
 
-async def test_ten_thousand_query_strings_stay_within_bounds() -> None:
-    """A flood of distinct URLs fills neither the store nor the memory of what passes."""
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await Reply(headers=FRESH if b"9" in scope["query_string"] else {})(scope, receive, send)
-
-    site = cached(app)
-
-    for number in range(10_000):
-        await site.get(f"/?q={number}")
-
-    stats = site.cache.store.stats()  # type: ignore[attr-defined] # it is a MemoryStore
-    assert stats.entries <= stats.max_entries
-    assert len(site.cache.passing) <= 4096
-    assert 0 == len(site.cache.flights)
-
-
-async def test_ten_thousand_variants_stay_within_bounds() -> None:
-    """Of one URL no more variants are kept than the option says, however many are asked for."""
-    app = ScriptedApp(Reply(headers={**FRESH, "vary": "user-agent"}))
-    site = cached(app, max_variants=8)
-
-    for number in range(10_000):
-        await site.get("/", headers={"user-agent": str(number)})
-
-    stats = site.cache.store.stats()  # type: ignore[attr-defined] # it is a MemoryStore
-    assert stats.entries <= 9
-    assert 10_000 == app.calls
-
-
 async def test_huge_fields_harm_nobody() -> None:
     """A request field of a megabyte makes a variant of its own and takes no more room than any other."""
     app = ScriptedApp(Reply(headers={**FRESH, "vary": "accept-language"}, body=b"x"))
