@@ -22,18 +22,17 @@ from ...events import (
     CacheKey,
     InternalFailure,
     Listener,
-    MessageIgnored,
     PurgeQueued,
 )
 from ..tags import PurgeLedger
 from ..undelivered import Delivery
-from .broken import Broken
 from .confirmations import Confirmations
 from .courier import Courier
 from .frames import Frames
+from .hearing import Hearing
 from .journal import Changes, Journal
 from .losses import STOPPED, telling_losses_once
-from .messages import BreakerTold, Heard, Landed, LeaseEnded, Message, Purged, Replaced, keys_in
+from .messages import Heard, Message, keys_in
 from .names import Names
 from .ports import Link, Near, Unreachable
 
@@ -78,8 +77,6 @@ class Backplane:
         self.node = node
         self.on_answer: Callable[[float], None] | None = None
         """What to call with the seconds that each look at the journal took."""
-        self.on_breaker: Callable[[str, str, float], None] | None = None
-        """What to call with the fields of a `BreakerTold` of another process."""
         self.chores: tuple[Callable[[], Coroutine[None, None, None]], ...] = ()
         """What else runs while it is live, and does not end by itself."""
         self.is_live = False
@@ -110,6 +107,17 @@ class Backplane:
         self._rng = rng
         self._tell = telling_losses_once(on_event)
         self._confirmations = Confirmations()
+        self.hearing = Hearing(
+            self.frames,
+            self._journal,
+            ledger,
+            near,
+            self._confirmations,
+            applied=self._has_applied,
+            clock=clock,
+            tell=self._tell,
+        )
+        """What the messages of others do here."""
         self._looked_at = -float("inf")
         self._forgot_from: int | None = None
         """The version from which on Redis forgot what this process knows, None if it did not."""
@@ -263,7 +271,7 @@ class Backplane:
 
     async def _read(self, frames: AsyncIterator[bytes]) -> None:
         async for frame in frames:
-            if self._take(frame):
+            if self.hearing.take(frame):
                 try:
                     await self._catch_up()
                 except Unreachable:
@@ -342,59 +350,13 @@ class Backplane:
         if changes.keys:
             self._near.drop_near(keys_in(changes.keys))
         self._ledger.reached(changes.upto)
-        if (changes.hard or changes.soft or changes.keys) and self._to_confirm is not None:
+        if changes.hard or changes.soft or changes.keys:
+            self._has_applied()
+
+    def _has_applied(self) -> None:
+        if self._to_confirm is not None:
             self._to_confirm.set()
 
     def _queued(self) -> Delivery:
         self._tell(PurgeQueued(count=len(self._ledger.undelivered)))
         return Delivery(state="queued")
-
-    # Messages
-
-    def _take(self, frame: bytes) -> bool:
-        """Do what a message says; return whether the journal must be looked at."""
-        opened = self.frames.open(frame)
-        if isinstance(opened, Broken):
-            return self._ignored(opened.reason)
-        message, version = opened.message, opened.version
-        if version and (opened.incarnation != self._journal.incarnation or version <= self._ledger.seen):
-            # Of another database behind the same channel, or known; what is neither shows at the next look.
-            return False
-        if isinstance(message, Broken):
-            self._ignored(message.reason)
-        elif isinstance(message, Purged) and version and opened.previous <= self._ledger.seen:
-            self._hear(message, version)
-            return False
-        elif message is not None and not version and message.origin != self.node:
-            self._heed(message)
-        return version > 0
-
-    def _hear(self, message: Purged, version: int) -> None:
-        if message.origin != self.node:
-            now = self._clock()
-            soft = [(tag, version, now - age) for tag, age in message.soft]
-            self._ledger.apply([(tag, version) for tag in message.hard], soft)
-            self._near.drop_near(keys_in(message.keys))
-            if self._to_confirm is not None:
-                self._to_confirm.set()
-        self._ledger.reached(version)
-
-    def _heed(self, message: Message) -> None:
-        match message:
-            case Heard(origin=origin, seen=seen):
-                self._confirmations.note(origin, seen)
-                self._journal.met(origin)
-            case Replaced(key=raw):
-                for key in keys_in((raw,)):
-                    self._near.replaced(key)
-            case Landed(key=raw) | LeaseEnded(key=raw):
-                for key in keys_in((raw,)):
-                    self._near.woken(key)
-            case BreakerTold(upstream=upstream, state=state, open_for=open_for) if self.on_breaker is not None:
-                self.on_breaker(upstream, state, open_for)
-            case Purged():
-                self._ignored("purge without a version")
-
-    def _ignored(self, reason: str) -> bool:
-        self._tell(MessageIgnored(reason=reason))
-        return False

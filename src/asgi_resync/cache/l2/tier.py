@@ -167,7 +167,7 @@ class SecondTier:
         """
         self._bulletin = Bulletin(look, tell=self.plane.tell, node=lambda: self.plane.node)
         self.plane.chores = (self._bulletin.run,)
-        self.plane.on_breaker = hear
+        self.plane.hearing.on_breaker = hear
         return self._bulletin.post
 
     @property
