@@ -267,7 +267,8 @@ def test_an_update_makes_the_entry_of_the_moment() -> None:
     )
     assert (NOW + 100, NOW + 100, NOW + 95, 9.0) == (renewed.stored_at, renewed.date, renewed.born, renewed.lifetime)
     assert (b'"a"', True) == (renewed.etag, renewed.app_validator)
-    assert [(b"etag", b'"a"'), (b"date", at(-50)), (b"x-a", b"1")] == renewed.headers[:3]
+    # RFC 9110 §6.6.1: an update without a Date is of the moment at which it came.
+    assert [(b"etag", b'"a"'), (b"date", at(100)), (b"x-a", b"1")] == renewed.headers[:3]
     assert [(b"cache-control", b"max-age=9"), (b"x-b", b"2")] == renewed.headers[-2:]
     assert FRESH in entry.headers
 

@@ -155,3 +155,18 @@ async def test_invalidation_is_told_where_something_was_stored() -> None:
     await site.ask("POST", "/find")
 
     assert [] == site.told
+
+
+async def test_the_default_port_is_no_other_url() -> None:
+    """RFC 9111 §4.4 with RFC 9110 §4.2.3: a POST to `example.com:80`, or a purge of it, drops `example.com` too."""
+    app = ScriptedApp(Reply(headers=FRESH))
+    site = cached(app)
+    for act in ("post", "purge"):
+        await site.get(headers={"host": "example.com"})
+        if act == "post":
+            await site.ask("POST", headers={"host": "example.com:80"})
+        else:
+            await site.cache.purge(urls=["http://example.com:80/"])
+        before = app.calls
+        await site.get(headers={"host": "example.com"})
+        assert before + 1 == app.calls, act

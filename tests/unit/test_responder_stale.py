@@ -406,10 +406,11 @@ async def test_a_304_that_takes_back_the_permission_is_obeyed(control: str) -> N
 
 
 async def test_a_cookie_in_a_304_is_for_the_one_who_asked() -> None:
-    """It reaches its own client and no other, and the stored response stays of use."""
+    """It reaches its own client and no other, as nothing of that 304 does; and what is stored stays of use."""
     app = ScriptedApp(
         Reply(headers=TAGGED, body=b"x"),
-        Reply(status=304, headers={**TAGGED, "set-cookie": "session=alice"}),
+        Reply(status=304, headers={**TAGGED, "set-cookie": "session=alice", "x-user": "alice"}),
+        Reply(status=304, headers=TAGGED),
     )
     site = cached(app)
     await site.get()
@@ -418,6 +419,8 @@ async def test_a_cookie_in_a_304_is_for_the_one_who_asked() -> None:
     mine, theirs = await site.get(), await site.get()
 
     assert (["session=alice"], []) == (mine.values("set-cookie"), theirs.values("set-cookie"))
+    assert ("alice", None) == (mine.header("x-user"), theirs.header("x-user"))
+    assert "resync; fwd=stale; fwd-status=304" == mine.header("cache-status")
     assert b"x" == mine.body == theirs.body
 
 

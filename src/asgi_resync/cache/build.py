@@ -7,7 +7,7 @@ from binascii import b2a_base64
 from dataclasses import dataclass
 
 from .._asgi import RawHeaders
-from .._headers import Wildcard, field_names
+from .._headers import Wildcard, field_names, format_http_date
 from ..events import CacheKey
 from .entry import StoredResponse
 from .keys import url_tags
@@ -145,6 +145,10 @@ def freshened(entry: StoredResponse, update: RawHeaders, call: Call) -> tuple[St
     # §5.2.2.7, §5.2.2.4: what a field says now that is not for everybody is kept no longer.
     if secret := fields.control.private_fields | fields.control.no_cache_fields:
         headers = [pair for pair in headers if pair[0] not in secret]
+    if not read.lines.get(b"date"):
+        # RFC 9110 §6.6.1: what was received without a Date is as of its receipt, and says so.
+        dated = (b"date", format_http_date(call.response_time))
+        headers = [dated if name == b"date" else (name, value) for name, value in headers]
     # Age and Date count as the update has them: the stored ones are of another message.
     fields.age, fields.date = read.age, read.date
     call.read(fields)
@@ -205,5 +209,6 @@ def _entry(
         hidden=hidden,
         epoch=call.epoch,
         seen=call.seen,
+        asked_at=call.request_time,
         keep=call.options.keep if app_validator and terms.revalidate else 0.0,
     )

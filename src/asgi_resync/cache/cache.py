@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
@@ -27,17 +26,16 @@ from ..noted import Notes
 from .claims import Claims
 from .entry import StoredResponse
 from .flight import Flights
-from .keys import key_of_url, url_tag, variant_key
+from .keys import key_of_url, same_urls, url_tag
 from .memory import MemoryStore
 from .options import CacheOptions
 from .passes import Passes
 from .plane import Plane, worst
 from .rules import upstream_tag
-from .store import Record, Store, Variants
+from .store import Record, Store
 from .tags import EVERYTHING, PurgeLedger
 from .tiered import TieredStore
 from .undelivered import Delivery
-from .variants import with_variant
 
 if TYPE_CHECKING:
     from .callables import Values
@@ -124,7 +122,7 @@ class Cache:
         named_tags, named_urls, named_upstreams = tuple(tags), tuple(urls), tuple(upstreams)
         if not (named_tags or named_urls or named_upstreams or everything):
             raise RuleError("purge", (), "name tags, urls or upstreams, or say everything=True")
-        keys = [_url_key(url) for url in named_urls]
+        keys = [key for url in named_urls for key in same_urls(_url_key(url))]
         marks = [*named_tags, *(upstream_tag(name) for name in named_upstreams), *([EVERYTHING] if everything else [])]
         hard = [] if soft else marks
         if keys and self.holds_bodies is not False:
@@ -164,7 +162,7 @@ class Cache:
             self.ledger.purge(tags, soft=soft, now=self.clock())
         for key in keys:
             self._forget(key)
-            await self._delete(key)
+            await self.delete(key)
         return Delivery(state="local")
 
     @property
@@ -331,7 +329,8 @@ class Cache:
             # Whatever is not remembered counts as dropped until then: more than was, never less.
             self._forgotten = self._dropped.pop(next(iter(self._dropped)))
 
-    async def _delete(self, *keys: CacheKey) -> None:
+    async def delete(self, *keys: CacheKey) -> None:
+        """Remove the records under *keys* from all tiers; a store that raises is told, and harms nobody."""
         for key in keys:
             try:
                 await self.store.delete(key)
@@ -347,45 +346,14 @@ class Cache:
         # A remote tier would have to be asked first, so there it is told also when nothing was stored.
         if self.emit is not None and (self.store.is_remote or self.near(key) is not None or bodies):
             self.emit(Invalidated(key=key))
-        await self._purge((url_tag(key),) if bodies else (), (key,), soft=False, confirm=False)
+        keys = same_urls(key)
+        await self._purge([url_tag(one) for one in keys] if bodies else (), keys, soft=False, confirm=False)
 
     def refresh_failed(self, key: CacheKey, entry: StoredResponse, cause: str) -> None:
         """Tell that a refresh in the background brought nothing; what is stored stays, and is left alone a while."""
         entry.refresh_after = self.clock() + REFRESH_PAUSE
         if self.emit is not None:
             self.emit(RefreshFailed(key=key, route=entry.route, cause=cause))
-
-    async def keep_variant(self, primary: CacheKey, entry: StoredResponse, *, moment: int) -> bool:
-        """Store *entry* under *primary*, by its `vary` and `variant`, beside the other variants (RFC 9111 §4.1).
-
-        Not, and False, if *primary* was dropped after *moment* of `drops`, also while another tier is asked for them.
-        """
-        record = self.near(primary)
-        if record is None and (entry.vary or entry.variant):
-            # Without variants it takes the place of whatever another tier may have, which was looked for before.
-            record = await self.fetch(primary)
-            if self.dropped_since(primary, moment):
-                return False
-            # Another variant may have been stored meanwhile.
-            near = self.near(primary)
-            record = near if near is not None else record
-        elif self.dropped_since(primary, moment):
-            return False
-        if not entry.vary and not entry.variant and not isinstance(record, Variants):
-            entry.key = primary
-            return await self.keep(primary, entry)
-        known = record if isinstance(record, Variants) else None
-        # Random each time: processes that share a tier, forked ones too, must not give one twice.
-        generation = os.urandom(8).hex() if known is None else known.generation
-        entry.key = key = variant_key(primary, generation, entry.vary, entry.variant)
-        index, surplus = with_variant(known, primary, generation, entry, most=self.options.max_variants)
-        is_kept = await self.keep(key, entry) and await self.keep(primary, index)
-        if surplus and self.store.is_remote:
-            # Behind the response, which nobody should wait for longer because there are many variants.
-            self.own(asyncio.get_running_loop().create_task(self._delete(*surplus)))
-        else:
-            await self._delete(*surplus)
-        return is_kept
 
 
 def _url_key(url: str) -> CacheKey:

@@ -13,7 +13,9 @@ from .entry import StoredResponse
 from .flight import Flight
 from .outbox import Outbox
 
-Reason: TypeAlias = Literal["validated", "if-error"]
+Reason: TypeAlias = Literal["validated", "confirmed", "if-error"]
+"""Why the store answers: the app said that what is stored is good, and it was kept; it said so, to this request alone;
+or it failed."""
 Action: TypeAlias = Literal["pass", "copy", "validated", "fallback"]
 """What becomes of a response: passed on, copied, taken for a 304 to our question, or replaced by the fallback."""
 

@@ -72,6 +72,8 @@ class StoredResponse:
     """The purge ledger's version when the app was asked: later purges of its tags concern it."""
     seen: int = 0
     """The newest purge of the cluster that was known when the app was asked: what counts is `epoch`, made from it."""
+    asked_at: float = 0.0
+    """When the app was asked for it, or last whether it is still good; 0 where this process did not ask."""
     keep: float = 0.0
     """Seconds it is kept beyond every window, to be validated."""
 

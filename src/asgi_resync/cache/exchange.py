@@ -15,10 +15,11 @@ from .asked import Asked
 from .build import Call, freshened
 from .cache import Cache
 from .copying import Copy
-from .delivery import Action, Delivery, Reply
+from .delivery import Action, Delivery, Reason, Reply
 from .entry import StoredResponse
 from .flight import Flight
 from .forward import header_lines
+from .keeping import keep_variant
 from .learning import learn_route
 from .marker import Mark
 from .opening import degraded_lines, in_its_place, is_error, judge, opts_in, verdict_on_passed, without_own_target
@@ -290,7 +291,7 @@ class Exchange:
     async def _keep(self, entry: StoredResponse) -> None:
         if self.asked.is_void(self.cache) or self.cache.ledger.standing(entry) == "purged":
             self._outcome.discarded("purged")
-        elif await self.cache.keep_variant(self.asked.key, entry, moment=self.asked.moment):
+        elif await keep_variant(self.cache, self.asked.key, entry, moment=self.asked.moment):
             self.stored = entry
             self._outcome.stored(entry, is_refresh=self.forward in ("stale", "request"))
         self._outcome.land(entry, is_timely=self._copy.call.lives_beyond_delay(self._copy.fields))
@@ -315,7 +316,8 @@ class Exchange:
         if self._reply is not None:
             kept = {name for name, _ in entry.headers}
             update = stored_headers(headers, NOT_UPDATED | {OWN_TARGET})
-            await self._reply(entry, "validated", [pair for pair in update if pair[0] not in kept])
+            reason: Reason = "validated" if self.stored is not None else "confirmed"
+            await self._reply(entry, reason, [pair for pair in update if pair[0] not in kept])
 
     async def _renewed(self, alike: tuple[StoredResponse, ...], headers: RawHeaders) -> StoredResponse:
         """Bring the update *headers* into all that is *alike* (§4.3.4), and return the first, which answers."""
@@ -329,16 +331,15 @@ class Exchange:
             # What was made for want of an upstream is not to be kept, and takes nothing from what is.
             self._not_stored("no-store", alike[0].status, is_degraded=True)
             return freshened(alike[0], headers, call)[0]
-        variant, moment, authorized = self._variant, asked.moment, asked.authorized
-        entry, fields, plan = await renew(
-            self.cache, asked.key, alike, headers, call, variant=variant, moment=moment, authorized=authorized
-        )
-        if isinstance(plan, NotStorable):
-            self._not_stored(plan.reason, entry.status)
+        renewed = await renew(self.cache, asked, alike, headers, call)
+        entry = renewed.entry
+        if isinstance(renewed.plan, NotStorable):
+            self._not_stored(renewed.plan.reason, entry.status)
             return entry
-        self._outcome.validated(entry)
-        self.stored = entry
-        self._outcome.land(entry, is_timely=call.lives_beyond_delay(fields) and not fields.control.no_cache)
+        if renewed.is_kept:
+            self._outcome.validated(entry)
+            self.stored = entry
+        self._outcome.land(entry, is_timely=renewed.is_timely)
         return entry
 
     async def _serve_fallback(self, cause: str, own: RawHeaders | None = None) -> None:

@@ -7,8 +7,10 @@ from ..events import CacheKey
 from .build import Call, freshened
 from .cache import Cache
 from .entry import StoredResponse
+from .keeping import is_current, keep_variant
 from .opening import degraded_lines
-from .policy.storability import Storable, storability
+from .policy.fields import read_fields
+from .policy.storability import Storable, refused_update, storability
 from .policy.validation import describes
 from .rules import NO_TERMS, Terms
 
@@ -55,10 +57,17 @@ async def _update(
     moment: int,
     authorized: bool,
 ) -> None:
+    if not is_current(cache, entry):
+        # It speaks of what was stored when it was asked for, which is no more.
+        return
     if not describes(entry, headers, call.response_time):
         await cache.drop(key)
         return
     renewed, fields = freshened(entry, headers, call)
+    own = read_fields(200, headers, now=call.response_time, targets=call.options.targets)
+    if entry.always_validate and entry.app_validator and own.etag is None and own.last_modified is None:
+        # Without a validator it validates nothing, so that what must be validated goes on to be.
+        return
     plan = storability(
         fields, call.lifetime, call.terms, call.options.limits, has_authorization=authorized, keeps_stale=True
     )
@@ -66,7 +75,8 @@ async def _update(
         # Nobody knows what the GET sent in the fields that it turns out to vary on.
         await cache.drop(key)
     elif isinstance(plan, Storable):
-        await cache.keep_variant(key, renewed, moment=moment)
+        if refused_update(own, call.terms, call.options.limits, has_authorization=authorized) is None:
+            await keep_variant(cache, key, renewed, moment=moment)
     elif plan.reason not in ("no-lifetime", "authorization"):
         # It takes back the permission to store. That this answer is not for others says nothing of what is stored.
         await cache.drop(key)

@@ -155,6 +155,22 @@ def key_of_url(url: str, scheme: str = "http", host: str = "") -> CacheKey:
     )
 
 
+_DEFAULT_PORTS = {"http": b":80", "https": b":443"}
+
+
+def same_urls(key: CacheKey) -> tuple[CacheKey, ...]:
+    """Return *key*, and the one without a port where it names the default one: the URLs are equivalent (§4.2.3).
+
+    They are kept apart, since apps write the port of Host into links, which others must not be given; what makes one
+    invalid makes both.
+    """
+    scheme, host, *rest = key
+    port = _DEFAULT_PORTS.get(str(scheme), b"")
+    if port and isinstance(host, bytes) and host.endswith(port):
+        return key, (scheme, host[: -len(port)], *rest)
+    return (key,)
+
+
 def effective_host(scope: Scope) -> bytes:
     """Return the authority that the request is for: its first Host, else the server's own."""
     for name, value in scope["headers"]:

@@ -104,7 +104,11 @@ async def _first_response(cache: Cache, keys: Sequence[CacheKey]) -> tuple[Store
 
 
 async def candidates_for(cache: Cache, key: CacheKey, entry: StoredResponse | None) -> tuple[StoredResponse, ...]:
-    """Return what the app can be asked to validate: the selected *entry*, and other variants (RFC 9111 §4.3.1)."""
+    """Return what the app can be asked to validate: the selected *entry*, and other variants (RFC 9111 §4.3.1).
+
+    Those by a strong ETag only: one that is weak, made of the version of a row perhaps, may be that of every variant,
+    and the body that one user got would answer another.
+    """
     first = (entry,) if entry is not None and entry.app_validator else ()
     record = await cache.fetch(key)
     if not isinstance(record, Variants):
@@ -113,6 +117,8 @@ async def candidates_for(cache: Cache, key: CacheKey, entry: StoredResponse | No
     for listed in reversed(record.listed[-MAX_CANDIDATES:]):
         other = cache.near(listed)  # Another tier is not asked sixteen times for what may spare a body.
         if not isinstance(other, StoredResponse) or other is entry or other.etag is None:
+            continue
+        if other.etag.startswith(b"W/"):
             continue
         if other.app_validator and cache.ledger.standing(other) != "purged":
             others.append(other)

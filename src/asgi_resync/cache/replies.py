@@ -64,13 +64,13 @@ class Replies:
             self._cache.emit(RefreshFailed(key=self._key, route=entry.route, cause=cause))
         await self.stale(entry, "if-error", self._cache.clock(), own)
 
-    async def validated(self, entry: StoredResponse, own: RawHeaders, forward: str) -> None:
+    async def validated(self, entry: StoredResponse, own: RawHeaders, forward: str, *, stored: bool) -> None:
         """Answer with an *entry* that the app has just said to be good; *forward* is why it was asked.
 
-        *own* are fields of the app's 304 that are for this client alone.
+        *own* are fields of the app's 304 that are for this client alone; *stored* says that the rest was kept.
         """
         name = self._name
-        member = forward_member(name, forward, status=304, stored=True) if name is not None else None
+        member = forward_member(name, forward, status=304, stored=stored) if name is not None else None
         await self._forwarded(entry, own, member, self._cache.clock())
 
     async def collapsed(self, entry: StoredResponse, forward: str, now: float) -> None:

@@ -196,7 +196,7 @@ class Responder:
         if reason == "if-error":
             await self._replies.stale(entry, reason, self._cache.clock(), own)
         else:
-            await self._replies.validated(entry, own, self._forward)
+            await self._replies.validated(entry, own, self._forward, stored=reason == "validated")
 
     # Calls of the app
 

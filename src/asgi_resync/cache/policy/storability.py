@@ -82,10 +82,8 @@ def storability(
         return NotStorable("no-lifetime")
     if not keeps_stale and (lifetime is None or lifetime.seconds <= 0):
         return NotStorable("no-lifetime")
-    if fields.has_set_cookie and (terms.set_cookie or limits.set_cookie) == "refuse":
-        named = b"set-cookie" in control.private_fields or b"set-cookie" in control.no_cache_fields
-        if not named:
-            return NotStorable("set-cookie")
+    if _sets_cookie(fields, terms, limits):
+        return NotStorable("set-cookie")
     if fields.content_type.lower().startswith(EVENT_STREAM):
         return NotStorable("event-stream")
     if fields.content_length is not None and fields.content_length > limits.max_body:
@@ -93,6 +91,25 @@ def storability(
     if has_trailers:
         return NotStorable("trailers")
     return _vary(tuple(fields.vary), terms.vary_fields)
+
+
+def refused_update(
+    fields: ResponseFields, terms: Terms, limits: StorageLimits, *, has_authorization: bool
+) -> NotStorable | None:
+    """Return why a 304, or a 200 to HEAD, with *fields* of its own must not bring them into what is stored for others.
+
+    None if it may. The permission that is stored was given for what is stored, and vouches for nothing that another
+    user was told since (§3.5); so it is with a cookie, whose whole response is for one.
+    """
+    if has_authorization and not may_share_with_authorization(fields):
+        return NotStorable("authorization")
+    return NotStorable("set-cookie") if _sets_cookie(fields, terms, limits) else None
+
+
+def _sets_cookie(fields: ResponseFields, terms: Terms, limits: StorageLimits) -> bool:
+    if not fields.has_set_cookie or (terms.set_cookie or limits.set_cookie) != "refuse":
+        return False
+    return not (b"set-cookie" in fields.control.private_fields or b"set-cookie" in fields.control.no_cache_fields)
 
 
 # Apps choose what is remembered here, not clients. It takes 3 µs off each miss of a response with Vary.

@@ -214,8 +214,8 @@ def describes(entry: StoredResponse, headers: RawHeaders, now: float) -> bool:
         return False
     lowered = [(name.lower(), value) for name, value in headers]
     etags = values(lowered, b"etag")
-    # The app knows nothing of a tag that is ours.
-    if etags and entry.app_validator and not matches(etags[:1], entry.etag, strong=False):
+    # The app knows nothing of a tag that is ours: whatever it says is another.
+    if etags and not (entry.app_validator and matches(etags[:1], entry.etag, strong=False)):
         return False
     modified = values(lowered, b"last-modified")
     if modified and http_date(modified[0], now) != entry.last_modified:
