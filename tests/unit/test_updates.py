@@ -61,6 +61,19 @@ async def test_a_slow_answer_does_not_take_the_place_of_a_later_one() -> None:
     assert "superseded" in [getattr(event, "reason", None) for event in site.events]
 
 
+async def test_a_clock_that_is_set_back_keeps_nothing_from_being_stored() -> None:
+    """What was stored before seems to be of the future, and is not taken for newer."""
+    control = {"cache-control": "no-cache"}
+    app = ScriptedApp(*[Reply(headers=control | {"etag": f'"{number}"'}) for number in range(3)])
+    site = cached(app, CacheRule("/"))
+    await site.get()
+    site.clock.advance(-3600)
+    await site.get()
+    await site.get()
+
+    assert [b'"0"', b'"1"'] == [dict(seen.scope["headers"])[b"if-none-match"] for seen in app.requests[1:]]
+
+
 @pytest.mark.parametrize("method", ["HEAD", "GET"])
 async def test_what_is_no_longer_stored_is_not_updated(method: str) -> None:
     """§4.3.4 and §4.3.5 speak of the stored response, which another has taken the place of meanwhile."""

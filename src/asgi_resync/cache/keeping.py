@@ -51,7 +51,8 @@ async def keep_variant(cache: Cache, primary: CacheKey, entry: StoredResponse, *
 
 def _is_superseded(cache: Cache, record: Record | None, entry: StoredResponse) -> bool:
     """Return whether *record*, which *entry* would take the place of, is the more recent one; that is told."""
-    if not isinstance(record, StoredResponse) or record.asked_at <= entry.asked_at:
+    # One that is asked for later than now was so before the clock was set back.
+    if not isinstance(record, StoredResponse) or not entry.asked_at < record.asked_at <= cache.clock():
         return False
     if cache.ledger.standing(record) != "good":
         # What a purge has made stale is nobody's rival.
