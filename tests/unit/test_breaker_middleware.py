@@ -263,6 +263,32 @@ async def test_what_a_handler_has_called_itself_is_booked_once() -> None:
     assert State.CLOSED == world.breaker.state
 
 
+@pytest.mark.parametrize("status", [200, 422])
+async def test_what_a_handler_answers_without_the_call_it_makes_itself_says_nothing(status: int) -> None:
+    """What fails validation, or is known by heart, neither covers up failures nor closes a half-open breaker."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/plan":
+            try:
+                async with world.breaker:
+                    raise OSError
+            except OSError:
+                await Reply(status=502)(scope, receive, send)
+        else:
+            await Reply(status=status)(scope, receive, send)
+
+    world = World(app, needs())
+    await world.get()
+    await world.get("/refused")
+    await world.get()
+    opened = world.breaker.state
+    world.clock.advance(10)
+    await world.get("/refused")
+
+    assert (State.OPEN, State.HALF_OPEN) == (opened, world.breaker.state)
+    assert world.breaker.is_admitting
+
+
 async def test_a_thousand_disconnects_open_nothing() -> None:
     """And the place of a probe is given back."""
     app = ScriptedApp(Reply(hold=asyncio.Event()))

@@ -75,6 +75,8 @@ class BreakerMiddleware:
         self._fallbacks = {name: fallback_app(upstream.fallback) for name, upstream in self.upstreams.items()}
         self._of_rules = {id(rule): fallback_app(rule.fallback) for rule in self.rules}
         self._by_path: dict[tuple[str, str], BreakerRule | None] = {}
+        self.own_calls: set[tuple[int, str]] = set()
+        """Rules, by `id`, and upstreams that a handler under the rule was seen to call through the breaker itself."""
         self._clock = clock
         self._learned: Learned[tuple[str, str], str] = Learned(most=MAX_PATHS, lifetime=LEARNED_FOR)
 

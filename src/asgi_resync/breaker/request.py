@@ -84,7 +84,7 @@ class GuardedRequest:
             status: int = message["status"]
             notes = self._notes
             missing = notes.refused | self._without if notes.refused or self._without else NONE
-            if notes.permits:
+            if self._rule is not None:
                 self._book(status)
             if status >= 500:
                 failed = missing or self._failed_by(status)
@@ -128,7 +128,11 @@ class GuardedRequest:
         """Say of the upstreams that the handler did not call itself what its answer says of them."""
         notes = self._notes
         permits, notes.permits = notes.permits, {}
-        for permit in permits.values():
+        rule, own_calls = self._rule, self._middleware.own_calls
+        if rule is not None:
+            taken = {name for name in rule.upstreams if name not in permits} - notes.refused - self._without
+            own_calls.update((id(rule), name) for name in taken)
+        for name, permit in permits.items():
             if notes.refused or self._without:
                 # It failed, or was made, for want of another one.
                 permit.withdrawn()
@@ -136,6 +140,9 @@ class GuardedRequest:
                 permit.raised(outcome)
             elif outcome >= 500:
                 permit.answered(outcome)
+            elif (id(rule), name) in own_calls:
+                # It calls the upstream itself, and has not: what it refuses, or knows by heart, says nothing of that.
+                permit.withdrawn()
             else:
                 permit.succeeded()
 
