@@ -34,6 +34,31 @@ COMMANDS: Mapping[str, Command] = {
 
 def main(argv: Sequence[str] | None = None, commands: Mapping[str, Command] = COMMANDS) -> int:
     """Run one of *commands*; its exit status, see `cli.command.Status`."""
+    if _is_closed(sys.stdout):
+        # Before anything is done of which nobody would hear.
+        print("stdout is closed; >/dev/null is for output that nobody is to read", file=sys.stderr)
+        return Status.UNWRITTEN
+    try:
+        try:
+            return _run(argv, commands)
+        finally:
+            # Here, and not in the interpreter's last moments, where nobody could catch what it raises.
+            sys.stdout.flush()
+    except BrokenPipeError:
+        _give_up_stdout()
+        return Status.UNREAD
+    except KeyboardInterrupt:
+        return Status.INTERRUPTED
+    except OSError:
+        why = _why_unwritten()
+        if why is None:
+            raise
+        _give_up_stdout()
+        print(f"The output cannot be written: {why}", file=sys.stderr)
+        return Status.UNWRITTEN
+
+
+def _run(argv: Sequence[str] | None, commands: Mapping[str, Command]) -> int:
     parser = argparse.ArgumentParser(
         prog=program(),
         usage="%(prog)s [-h] [--version] COMMAND ...",
@@ -50,18 +75,28 @@ def main(argv: Sequence[str] | None = None, commands: Mapping[str, Command] = CO
         if isinstance(stream, io.TextIOWrapper):
             # A name that the terminal cannot show must not end the program.
             stream.reconfigure(errors="backslashreplace")
+    run: Callable[[Sequence[str]], int | None] = importlib.import_module(commands[chosen.command].module).main
+    return run(chosen.arguments) or Status.DONE
+
+
+def _is_closed(stream: object) -> bool:
+    """Return whether *stream* is what Python has in place of a stdout that was closed when it started."""
+    return stream is None
+
+
+def _why_unwritten() -> str | None:
+    """Return why nothing more can be written to stdout; None if it can, so that an OSError was another's."""
     try:
-        run: Callable[[Sequence[str]], int | None] = importlib.import_module(commands[chosen.command].module).main
-        status = run(chosen.arguments) or Status.DONE
-        # Here, and not in the interpreter's last moments, where nobody could catch what it raises.
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # What is left in the buffer goes nowhere, or the interpreter would try once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Status.UNREAD
-    except KeyboardInterrupt:
-        return Status.INTERRUPTED
-    return status
+        # An empty line, since with PYTHONUNBUFFERED nothing is left of what could not be written.
+        print(flush=True)
+    except OSError as error:
+        return error.strerror or str(error)
+    return None
+
+
+def _give_up_stdout() -> None:
+    """Let what is left in the buffer go nowhere, or the interpreter would try once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

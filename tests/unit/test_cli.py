@@ -19,6 +19,8 @@ from asgi_resync.__main__ import main as dispatch
 from asgi_resync.cli.command import MEANINGS, Status, listed, program
 from asgi_resync.cli.settings import main
 
+NEEDS_FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+
 
 def test_settings_are_printed_aligned_with_their_origin(capsys: pytest.CaptureFixture[str]) -> None:
     """Name, value in human units, and where it came from; then what was noted."""
@@ -128,6 +130,38 @@ def test_a_reader_that_goes_away_makes_no_traceback() -> None:
     os.close(write)
 
     assert (141, b"") == (done.returncode, done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "redirected", "unbuffered"),
+    [
+        ("settings --json", ">&-", ""),
+        pytest.param("settings --json", ">/dev/full", "", marks=NEEDS_FULL),
+        pytest.param("settings", ">/dev/full", "1", marks=NEEDS_FULL),
+        pytest.param("--help", ">/dev/full", "", marks=NEEDS_FULL),
+    ],
+)
+def test_output_that_cannot_be_written_is_told(arguments: str, redirected: str, unbuffered: str) -> None:
+    """By one line on stderr and a status of its own: not that of `check` that found something."""
+    command = f'exec "{sys.executable}" -m asgi_resync {arguments} {redirected}'
+    environ = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    done = subprocess.run(["sh", "-c", command], env=environ, stderr=subprocess.PIPE, text=True, check=False)
+    told = "stdout is closed" if redirected == ">&-" else "No space left on device"
+
+    assert (74, 1) == (done.returncode, len(done.stderr.splitlines()))
+    assert told in done.stderr
+
+
+def test_what_a_command_raises_is_not_taken_for_output_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault stays one, with its traceback."""
+
+    def broken(arguments: object) -> int:
+        raise FileNotFoundError("another file")
+
+    monkeypatch.setitem(sys.modules, "broken_command", ModuleType("broken_command"))
+    monkeypatch.setattr("broken_command.main", broken, raising=False)
+    with pytest.raises(FileNotFoundError, match="another file"):
+        dispatch(["broken"], {"broken": Command("broken_command", "")})
 
 
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:

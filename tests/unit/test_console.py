@@ -509,6 +509,16 @@ async def test_purge_purges_the_url_it_is_sent_to(soft: bool) -> None:
     assert len({first, second, third}) == 3
 
 
+@pytest.mark.parametrize(("raw", "query"), [(b"/\xff", b""), (b"/", b"a=\xc3\xa9")])
+async def test_a_purge_of_what_is_no_url_is_told(raw: bytes, query: bytes) -> None:
+    """Nothing is purged that was not named, and the app is not asked."""
+    shop = Shop()
+    app = shop.console.around(shop.app)
+    status, told = answer(await request(app, "PURGE", headers=[HOST], raw_path=raw, query_string=query))
+
+    assert (400, "Not a URL") == (status, told["title"])
+
+
 @pytest.mark.parametrize("path", ["", "/", "resync", "//"])
 def test_a_path_that_cannot_work_in_front_is_told(path: str) -> None:
     """By name."""

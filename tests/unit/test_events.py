@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import logging
 import re
+import warnings
+from collections.abc import Awaitable
 
 import pytest
 
@@ -60,14 +63,57 @@ def test_a_listener_that_raises_is_logged_and_goes_on_being_called(caplog: pytes
     assert "RuntimeError: listener" in caplog.text
 
 
-def test_what_ends_the_process_is_not_swallowed() -> None:
+@pytest.mark.parametrize("fault", [KeyboardInterrupt, SystemExit])
+def test_what_ends_the_process_is_not_swallowed(fault: type[BaseException]) -> None:
     """KeyboardInterrupt in a listener is the user's, not the listener's."""
 
     def interrupted(event: Event) -> None:
-        raise KeyboardInterrupt
+        raise fault
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(fault):
         guarded(interrupted)(Event())
+
+
+def test_a_cancellation_that_a_listener_raises_cancels_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    """It is called, not awaited: what it raises so is its own fault, as of a future whose result it asked for."""
+
+    def broken(event: Event) -> None:
+        raise asyncio.CancelledError
+
+    guarded(broken)(Event())
+
+    assert ["CancelledError"] == re.findall(r"\((\w+), time 1\)", caplog.text)
+
+
+async def _later(event: Event) -> None:
+    raise AssertionError("nobody awaits it")
+
+
+def test_a_coroutine_that_a_listener_returns_is_closed_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """As that of a lambda around an async function, which cannot be told from another before it is called."""
+    tell = guarded(lambda event: _later(event))  # type: ignore[arg-type] # as users write it
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(3):
+            tell(Event())
+
+    (record,) = caplog.records
+    assert "returned coroutine on Event, which nobody awaits" in record.getMessage()
+
+
+async def test_a_task_that_a_listener_returns_runs_by_itself(caplog: pytest.LogCaptureFixture) -> None:
+    """It is left alone, and so is what is no awaitable."""
+    told: list[Awaitable[int]] = []
+
+    def starts(event: Event) -> Awaitable[int]:
+        told.append(asyncio.ensure_future(asyncio.sleep(0, 7)))
+        return told[0]
+
+    guarded(starts)(Event())  # type: ignore[arg-type] # as users write it
+    guarded(lambda event: 1)(Event())  # type: ignore[arg-type] # as above
+
+    assert 7 == await told[0]
+    assert [] == caplog.records
 
 
 def test_each_class_of_what_a_listener_raises_is_logged(caplog: pytest.LogCaptureFixture) -> None:

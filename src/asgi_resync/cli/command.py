@@ -19,6 +19,8 @@ class Status(IntEnum):
     WRONG = 1
     UNUSABLE = 2
     AWAY = 3
+    UNWRITTEN = 74
+    """As sysexits.h has it, EX_IOERR."""
     INTERRUPTED = 130
     """As for any program that SIGINT ends."""
     UNREAD = 141
@@ -30,6 +32,7 @@ MEANINGS: Mapping[Status, str] = {
     Status.WRONG: "something is wrong: `check` found it, the app is down, or a purge was refused",
     Status.UNUSABLE: "arguments or settings that cannot be used",
     Status.AWAY: "the console cannot be reached, or does not let you in",
+    Status.UNWRITTEN: "the output cannot be written: stdout is closed, or the disk full",
     Status.INTERRUPTED: "interrupted (Ctrl-C)",
     Status.UNREAD: "nobody reads the output any more",
 }

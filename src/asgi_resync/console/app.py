@@ -356,9 +356,13 @@ def _names(resync: Steered) -> str:
 
 
 def _url(request: Request) -> str:
-    """Return the URL of *request* as it was sent, which is what keys hold."""
+    """Return the URL of *request* as it was sent, which is what keys hold. Raises Refused for what is no URL."""
     scope = request.scope
     path = scope.get("raw_path") or scope["path"].encode()
     query = b"?" + scope["query_string"] if scope.get("query_string") else b""
     host = request.headers.get("host", "").encode()
-    return (b"%b://%b%b%b" % (scope.get("scheme", "http").encode(), host, path.partition(b"?")[0], query)).decode()
+    url = b"%b://%b%b%b" % (scope.get("scheme", "http").encode(), host, path.partition(b"?")[0], query)
+    if not url.isascii():
+        # RFC 3986: one that was sent so has no spelling by which it could be named.
+        raise Refused(400, "Not a URL", "Percent-encode what is not ASCII, as in /caf%C3%A9, or purge by tag.")
+    return url.decode("ascii")
