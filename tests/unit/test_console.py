@@ -15,6 +15,7 @@ from starlette.responses import Response as StarletteResponse
 from asgi_resync import BreakerRule, CacheRule, Resync, RuleError, Settings, Upstream, telemetry
 from asgi_resync.console import Auth, Console
 from asgi_resync.console.stream import INTERVAL, LASTS
+from asgi_resync.resources.health import Health
 from asgi_resync.testing import ManualClock, Reply, Response, ScriptedApp, request
 
 TOKEN = "0123456789abcdefghij"
@@ -488,6 +489,41 @@ async def test_in_front_it_takes_its_path_and_purge_and_nothing_else(root: str) 
 
     assert b"0" == other.body
     assert app.resync is shop.resync
+
+
+class Unwell(Resync):
+    """One whose health cannot be told."""
+
+    async def health(self) -> Health:
+        """Raise."""
+        raise ZeroDivisionError("secret")
+
+
+@pytest.mark.parametrize("path", ["/", "/api/status"])
+async def test_a_look_that_fails_is_a_problem_and_a_line_in_the_log(
+    path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With the fields of every answer, and nothing of what was raised."""
+    response = await request(Console(Unwell(), insecure=True), path=path, headers=[HOST])
+
+    assert (500, "The console failed") == (response.status, json.loads(response.body)["title"])
+    assert "application/problem+json" == response.header("content-type")
+    assert "no-store" == response.header("cache-control")
+    assert "DENY" == response.header("x-frame-options")
+    assert b"secret" not in response.body
+    assert ["The console could not answer (ZeroDivisionError)."] == [one.getMessage() for one in caplog.records]
+
+
+@pytest.mark.parametrize("path", ["/events", "/api/events"])
+async def test_a_stream_that_cannot_look_ends_in_order(path: str, caplog: pytest.LogCaptureFixture) -> None:
+    """It is opened again, and not at once."""
+    response = await request(Console(Unwell(), insecure=True), path=path, headers=[HOST])
+
+    assert (200, b"retry: 500\n\nretry: 5000\n\n") == (response.status, response.body)
+    assert response.messages[-1]["more_body"] is False
+    assert ["The console could not look (ZeroDivisionError); its stream ended."] == [
+        one.getMessage() for one in caplog.records
+    ]
 
 
 @pytest.mark.parametrize("soft", [False, True])

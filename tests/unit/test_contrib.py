@@ -19,6 +19,7 @@ from asgi_resync import BreakerRule, CacheRule, Resync, RuleError, Settings, Ups
 from asgi_resync._asgi import AnyASGIApp
 from asgi_resync.contrib import fastapi as in_fastapi
 from asgi_resync.contrib import starlette as in_starlette
+from asgi_resync.contrib.openapi import paths_like
 from asgi_resync.testing import request
 
 calls = itertools.count()
@@ -137,6 +138,50 @@ async def test_the_document_of_fastapi_shows_what_is_cached_and_what_is_guarded(
     assert {"Retry-After", "Resync-Degraded"} == set(unavailable["headers"])
     assert ["application/problem+json"] == list(unavailable["content"])
     assert ["/items/{number}"] == [path for path, methods in paths.items() if "503" in methods["get"]["responses"]]
+
+
+async def outer(terms: Annotated[None, Depends(in_fastapi.cached_for(9))]) -> None:
+    """Depend on terms, as one dependency of several does in larger apps."""
+
+
+async def test_the_document_shows_what_is_cached_and_guarded_in_less_plain_ways() -> None:
+    """By rules of several converters, by a dependency of a dependency, and with a success other than 200."""
+    app = FastAPI()
+
+    @app.get("/x/{number}/{key}")
+    async def by_converters(number: int, key: str) -> int:
+        return next(calls)
+
+    @app.get("/nested", dependencies=[Depends(outer)])
+    async def nested() -> int:
+        return next(calls)
+
+    @app.get("/changed", status_code=203)
+    @cache_for(5, statuses=[203])
+    async def changed() -> int:
+        return next(calls)
+
+    @app.get("/other", status_code=203)
+    @cache_for(5)
+    async def other() -> int:
+        return next(calls)
+
+    pattern = "/x/{i:int}/{u:uuid}"
+    rules: list[CacheRule | BreakerRule] = [CacheRule(pattern, ttl=5), BreakerRule(pattern, upstreams=["tws"])]
+    resync = Resync(Settings(), rules=rules, upstreams=[Upstream("tws")])
+    in_fastapi.describe(app, resync)
+    answers = {path: item["get"]["responses"] for path, item in app.openapi()["paths"].items()}
+
+    assert ["9"] == await lifetimes(app, "/nested")
+    assert {"/x/{number}/{key}", "/nested", "/changed"} == {path for path, said in answers.items() if "304" in said}
+    assert "Age" in answers["/changed"]["203"]["headers"]
+    assert ["/x/{number}/{key}"] == [path for path, said in answers.items() if "503" in said]
+
+
+def test_a_route_of_very_many_parameters_takes_no_time() -> None:
+    """What is tried for it is bounded; a path without any is itself."""
+    assert 4096 == len(list(paths_like("/{a}" * 12)))
+    assert ["/x"] == list(paths_like("/x"))
 
 
 def test_the_document_is_made_anew_with_the_app() -> None:

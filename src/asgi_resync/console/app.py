@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import time
@@ -12,7 +13,7 @@ from typing import Any, TypeAlias
 import msgspec
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
@@ -31,6 +32,8 @@ from .problem import Refused, problem
 from .steered import Steered
 from .stream import sections, statuses
 from .view import Process, View, as_json
+
+_log = logging.getLogger("asgi_resync")
 
 Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
@@ -166,6 +169,15 @@ class Console(Starlette):
         refusal = await self._access.refusal(request)
         if refusal is not None:
             return refusal
+        try:
+            return await self._answered(handler, request)
+        except ClientDisconnect:
+            raise
+        except Exception as error:
+            _log.error("The console could not answer (%s).", type(error).__name__, exc_info=error)
+            return problem(500, "The console failed", "The log of the app says why.")
+
+    async def _answered(self, handler: Handler, request: Request) -> Response:
         try:
             return await handler(request)
         except Refused as refused:

@@ -10,7 +10,7 @@ from fastapi import FastAPI, routing
 from ..cache.marker import cache_for, terms_of_handler
 from ..cache.rules import Terms
 from ..errors import RuleError
-from .openapi import Ruled, describe_operation, is_cached, is_guarded
+from .openapi import Ruled, cached_statuses, describe_operation, is_guarded
 
 __all__ = ["cached_for", "describe"]
 
@@ -69,7 +69,7 @@ def _describe_all(app: FastAPI, document: dict[str, Any], resync: Ruled) -> None
         for method in getattr(route, "methods", None) or ():
             operation = paths.get(path, {}).get(method.lower())
             if operation is not None:
-                cached = method == "GET" and is_cached(path, _terms(route), resync)
+                cached = cached_statuses(path, _terms(route), resync) if method == "GET" else ()
                 describe_operation(operation, cached=cached, guarded=is_guarded(path, method, resync))
 
 
@@ -84,6 +84,13 @@ def _terms(route: object) -> Terms | None:
     terms = terms_of_handler(getattr(route, "endpoint", None))
     if terms is not None:
         return terms
-    dependencies = getattr(getattr(route, "dependant", None), "dependencies", ())
-    found = (terms_of_handler(getattr(dependency, "call", None)) for dependency in reversed(dependencies))
-    return next((terms for terms in found if terms is not None), None)
+    # FastAPI calls each once, however many depend on it.
+    calls = list(dict.fromkeys(_calls(getattr(route, "dependant", None))))
+    return next((terms for call in reversed(calls) if (terms := terms_of_handler(call)) is not None), None)
+
+
+def _calls(dependant: object) -> Iterator[object]:
+    """Yield what *dependant* depends on, in the order in which FastAPI calls it: first what that itself depends on."""
+    for dependency in getattr(dependant, "dependencies", ()):
+        yield from _calls(dependency)
+        yield getattr(dependency, "call", None)

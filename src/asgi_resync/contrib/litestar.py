@@ -26,7 +26,7 @@ from .._asgi import AnyASGIApp, ASGIApp, Message, Receive, Scope, Send
 from .._headers import DELTA_SECONDS_MAX
 from ..cache.marker import leave_terms, terms_of_handler
 from ..cache.rules import Terms
-from .openapi import CACHE_HEADERS, NOT_MODIFIED, PROBLEM, UNAVAILABLE, Ruled, is_cached, is_guarded
+from .openapi import CACHE_HEADERS, NOT_MODIFIED, PROBLEM, UNAVAILABLE, Ruled, cached_statuses, is_guarded
 
 if TYPE_CHECKING:
     from litestar.config.app import AppConfig
@@ -96,7 +96,8 @@ class ResyncPlugin(InitPlugin, ReceiveRoutePlugin):
     def _describe(self, path: str, handler: HTTPRouteHandler) -> None:
         more: dict[int, ResponseSpec] = {}
         terms = terms_of_handler(handler.fn) or handler.opt.get(TERMS)
-        if "GET" in handler.http_methods and OWN not in handler.opt and is_cached(path, terms, self._resync):
+        cached = cached_statuses(path, terms, self._resync) if OWN not in handler.opt else ()
+        if "GET" in handler.http_methods and handler.status_code in cached:
             fields = [
                 ResponseHeader(name=name, documentation_only=True, value="", description=description)
                 for name, description in CACHE_HEADERS.items()

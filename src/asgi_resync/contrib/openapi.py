@@ -6,7 +6,8 @@ It tells what rules and marks say; what only the responses say, by their Cache-C
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import islice, product
 from typing import Final, Protocol, TypeAlias
 
 from ..breaker.rules import BreakerRule
@@ -32,6 +33,8 @@ GUARD_HEADERS: Final[Mapping[str, str]] = {
 
 SAMPLES: Final = ("1", "a", "1.5", "00000000-0000-0000-0000-000000000000")
 """What may stand for a parameter of a path: each matches what some converter of Starlette takes."""
+_MOST_PATHS: Final = len(SAMPLES) ** 6
+"""Paths that are tried for one route: all there are for one of six parameters."""
 
 
 class Ruled(Protocol):
@@ -44,18 +47,21 @@ class Ruled(Protocol):
     def breaker_rules(self) -> Iterable[BreakerRule]: ...
 
 
-def paths_like(path: str) -> list[str]:
-    """Return paths that a route of *path*, with its parameters between braces, answers."""
-    return [re.sub(r"\{[^}]*\}", sample, path) for sample in SAMPLES]
+def paths_like(path: str) -> Iterator[str]:
+    """Yield paths that a route of *path*, with its parameters between braces, answers: each with every sample."""
+    literals = re.split(r"\{[^}]*\}", path)
+    for values in islice(product(SAMPLES, repeat=len(literals) - 1), _MOST_PATHS):
+        yield "".join(part for pair in zip(literals, (*values, ""), strict=True) for part in pair)
 
 
-def is_cached(path: str, terms: Terms | None, ruled: Ruled) -> bool:
-    """Return whether answers to GET of *path* get a lifetime by *terms*, those of its mark, or by a rule."""
+def cached_statuses(path: str, terms: Terms | None, ruled: Ruled) -> Collection[int]:
+    """Return the statuses for which answers to GET of *path* get a lifetime by *terms*, its mark's, or by a rule."""
     if terms is not None and terms.ttl is not None:
-        return True
-    return any(
-        rule.ttl is not None and any(rule.matches(like, "GET") for like in paths_like(path)) for rule in ruled.rules
-    )
+        return terms.statuses
+    for rule in ruled.rules:
+        if rule.ttl is not None and any(rule.matches(like, "GET") for like in paths_like(path)):
+            return rule.statuses
+    return ()
 
 
 def is_guarded(path: str, method: str, ruled: Ruled) -> bool:
@@ -67,16 +73,20 @@ def is_guarded(path: str, method: str, ruled: Ruled) -> bool:
     return False
 
 
-def describe_operation(operation: dict[str, Json], *, cached: bool, guarded: bool) -> None:
-    """Add to *operation* of a document what its route answers if it is *cached* or *guarded*; what is there stays."""
+def describe_operation(operation: dict[str, Json], *, cached: Collection[int], guarded: bool) -> None:
+    """Add to *operation* of a document what its route answers, if it is *guarded*, or if statuses of it are *cached*.
+
+    What is there stays.
+    """
     responses = operation.setdefault("responses", {})
     if not isinstance(responses, dict):
         return
-    if cached:
-        success = responses.get("200")
-        if isinstance(success, dict):
-            _add_headers(success, CACHE_HEADERS)
-            responses.setdefault("304", _response(NOT_MODIFIED, CACHE_HEADERS))
+    for status in cached:
+        declared = responses.get(str(int(status)))
+        if isinstance(declared, dict):
+            _add_headers(declared, CACHE_HEADERS)
+            if status < 300:  # RFC 9110 §13.2.1: no other answer is one that If-None-Match is asked of
+                responses.setdefault("304", _response(NOT_MODIFIED, CACHE_HEADERS))
     if guarded:
         content: Json = {PROBLEM: {"schema": problem_schema()}}
         responses.setdefault("503", {**_response(UNAVAILABLE, GUARD_HEADERS), "content": content})
