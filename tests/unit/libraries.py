@@ -104,6 +104,7 @@ class ToyBreaker:
         self.booked: list[str] = []
         self.admitted = 0
         self.is_open = False
+        self.retry_after = 0.0
         self.after: Callable[[ToyBreaker], None] = lambda breaker: None
 
     def admit(self) -> ToyPermit:
@@ -132,6 +133,12 @@ class ToyPermit:
 
     def withdrawn(self) -> None:
         self._settle("withdrawn")
+
+    def pause(self) -> None:
+        assert not self.settled, "settled already"
+
+    def resume(self) -> None:
+        assert not self.settled, "settled already"
 
     def _settle(self, what: str) -> None:
         assert not self.settled, "settled twice"

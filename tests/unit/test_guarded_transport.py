@@ -20,7 +20,7 @@ from asgi_resync import (
     deadline,
     retrying_transport,
 )
-from asgi_resync.events import BreakerChanged, Event, UpstreamRefused
+from asgi_resync.events import BreakerChanged, Event, RetriesEnded, UpstreamRefused
 from asgi_resync.testing import ManualClock
 
 pytestmark = over_both
@@ -92,14 +92,77 @@ async def test_an_open_breaker_is_not_retried(lib: ModuleType) -> None:
 
 
 async def test_a_breaker_that_opens_meanwhile_ends_the_retries(lib: ModuleType) -> None:
-    """As soon as it has, whatever the policy allows."""
+    """As soon as it has, whatever the policy allows, and before anybody waits: what was answered is what is told."""
     breaker = Breaker("up", BreakerLimits(fail_max=2), clock=ManualClock(0))
     async with Rig(lib, 503, breaker=breaker, policy=RetryPolicy(attempts=9)) as rig:
+        answer = await rig.client.get("/")
         with pytest.raises(BreakerOpen) as caught:
             await rig.client.get("/")
 
-    assert rig.calls == 2
+    assert (503, 2) == (answer.status_code, rig.calls)
     assert caught.value.upstream == "up"
+    ended = [event for event in rig.events if isinstance(event, RetriesEnded)]
+    assert [("breaker", 2)] == [(event.reason, event.attempts) for event in ended]
+
+
+async def test_a_predicate_that_raises_counts_as_a_failure_and_holds_nothing(lib: ModuleType) -> None:
+    """Neither a place nor a permit."""
+
+    def broken(status: int) -> bool:
+        raise LookupError
+
+    breaker = Breaker("up", BreakerLimits(fail_max=9), is_failed_status=broken, clock=ManualClock(0))
+    bulkhead = Bulkhead(1)
+    async with Rig(lib, 200, breaker=breaker, bulkhead=bulkhead) as rig:
+        for _ in range(2):
+            assert 200 == (await rig.client.get("/")).status_code
+
+    assert (0, 2) == (bulkhead.in_flight, breaker.report().failures)
+
+
+async def test_time_in_our_own_queue_makes_no_slow_call(lib: ModuleType) -> None:
+    """Whoever has waited for a place begins then; and where the breaker has opened meanwhile it does not begin."""
+    clock = ManualClock(0)
+    limits = BreakerLimits(slow_call=1, slow_call_rate=0.1, minimum_calls=1)
+    breaker, bulkhead = Breaker("up", limits, clock=clock), Bulkhead(1, 1)
+    async with Rig(lib, 200, breaker=breaker, bulkhead=bulkhead) as rig:
+        for is_open in (False, True):
+            assert bulkhead.enter_at_once()
+            waiting = asyncio.ensure_future(rig.client.get("/"))
+            await until(lambda: bulkhead.waiting == 1)
+            clock.advance(5)
+            if is_open:
+                breaker.force_open()
+            bulkhead.leave()
+            await asyncio.wait({waiting})
+            assert is_open == isinstance(waiting.exception(), BreakerOpen)
+            assert ("forced-open" if is_open else "closed") == breaker.report().state
+
+    assert (1, 0) == (rig.calls, bulkhead.in_flight)
+
+
+async def test_a_slow_reader_makes_no_slow_call(lib: ModuleType) -> None:
+    """The upstream waits for it, and not it for the upstream."""
+    clock = ManualClock(0)
+    limits = BreakerLimits(slow_call=1, slow_call_rate=0.1, minimum_calls=1)
+    breaker = Breaker("up", limits, clock=clock)
+    rig = Rig(lib, Body(lib, b"a", b"b").response, breaker=breaker)
+    async with rig, rig.client.stream("GET", "/") as response:
+        async for _ in response.aiter_raw():
+            clock.advance(5)
+
+    assert ("closed", 1) == (breaker.report().state, breaker.report().calls)
+
+
+async def test_a_stall_in_the_body_counts_whatever_the_policy_allowed_for_its_beginning(lib: ModuleType) -> None:
+    """The deadline that ends it is the caller's, of which it had all when it began."""
+    breaker, policy = ToyBreaker(), RetryPolicy(timeout=0.01)
+    async with Rig(lib, Body(lib, b"a", hold=True).response, breaker=breaker, policy=policy) as rig:
+        with pytest.raises(lib.TimeoutException), deadline(0.1):
+            await rig.client.get("/")
+
+    assert 1 == len(breaker.booked)
+    assert breaker.booked[0].startswith("raised: ")
 
 
 async def test_a_body_is_booked_when_it_has_ended(lib: ModuleType) -> None:
@@ -198,7 +261,7 @@ async def test_only_so_many_are_in_flight_and_so_many_wait(lib: ModuleType) -> N
         with pytest.raises(BulkheadFull) as caught:
             await rig.client.get("/3")
         assert ["/0", "/1"] == order
-        assert ["withdrawn"] == breaker.booked
+        assert ["withdrawn"] * 2 == breaker.booked  # the one that waits, until it has a place, and the one too many
         gate.set()
         await asyncio.gather(*tasks)
 

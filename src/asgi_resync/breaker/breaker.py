@@ -35,6 +35,7 @@ from .route import RouteNotes
 from .state import Admission, Circuit, Heard, State
 
 _log = logging.getLogger("asgi_resync")
+_DEFAULT = is_failed_status
 
 
 class Breaker:
@@ -69,7 +70,7 @@ class Breaker:
         if given is not None and not isinstance(given, BreakerLimits):
             raise RuleError("limits", given, "give BreakerLimits, such as BreakerLimits(fail_max=3)")
         self.name = name
-        self.is_failed_status = is_failed_status
+        self.is_failed_status = is_failed_status if is_failed_status is _DEFAULT else self._guarded(is_failed_status)
         self.is_failure = is_failure
         self._circuit = Circuit(limits if limits is not None else BreakerLimits())
         self._clock = clock
@@ -243,6 +244,10 @@ class Breaker:
 
     # For permits
 
+    def now(self) -> float:
+        """Return the time on its clock."""
+        return self._clock()
+
     def book_success(self, admission: Admission) -> None:
         """Count a call that ended well."""
         circuit = self._circuit
@@ -324,6 +329,18 @@ class Breaker:
         except Exception:
             _log.exception("The predicate of the breaker of %s raised; the call counts as failed.", self.name)
             return True
+
+    def _guarded(self, predicate: Callable[[int], bool]) -> Callable[[int], bool]:
+        """Return *predicate*, which counts what it raises on as failed."""
+
+        def is_failed(status: int) -> bool:
+            try:
+                return predicate(status)
+            except Exception:
+                _log.exception("The predicate of the breaker of %s raised; the call counts as failed.", self.name)
+                return True
+
+        return is_failed
 
     def _force(self, state: State, cause: str = "operator") -> None:
         with self._lock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -17,11 +18,12 @@ class Permit:
     As a context manager it judges by what its block raises: `with breaker.admit(): …`, in threads too.
     """
 
-    __slots__ = ("_admission", "_breaker")
+    __slots__ = ("_admission", "_breaker", "_paused_at")
 
     def __init__(self, breaker: Breaker, admission: Admission) -> None:
         self._breaker = breaker
         self._admission: Admission | None = admission
+        self._paused_at: float | None = None
 
     def succeeded(self) -> None:
         """The upstream answered."""
@@ -54,8 +56,22 @@ class Permit:
         if admission is not None:
             self._breaker.book_error(admission, error)
 
+    def pause(self) -> None:
+        """Nobody waits for the upstream from now on: until `resume`, or a result, time makes no slow call."""
+        # Infinite where nobody watches for slow calls, as on the one admission that calls in `closed` share.
+        if self._admission is not None and self._admission.began < math.inf:
+            self._paused_at = self._breaker.now()
+
+    def resume(self) -> None:
+        """The upstream is waited for again."""
+        if self._paused_at is not None and self._admission is not None:
+            self._admission.began += self._breaker.now() - self._paused_at
+        self._paused_at = None
+
     def take(self) -> Admission | None:
         """Return the admission to whoever will give its result from now on; None if that was given."""
+        if self._paused_at is not None:
+            self.resume()
         admission, self._admission = self._admission, None
         return admission
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
 from .._deadline import Deadline
@@ -31,15 +31,43 @@ class Booking:
         self.started = limit.remaining() if limit is not None else 0.0
         """Seconds there were to the deadline when the attempt began."""
 
-    async def enter(self, bulkhead: Bulkhead) -> None:
-        """Take a place in *bulkhead*. Raises BulkheadFull, or the library's timeout if the deadline comes first."""
+    async def enter(self, bulkhead: Bulkhead, admit: Callable[[], Permit] | None) -> None:
+        """Take a place in *bulkhead*. Raises BulkheadFull, or the library's timeout if the deadline comes first.
+
+        Time in our own queue is not the upstream's: the permit is given back meanwhile, and *admit* asked for another,
+        which may raise BreakerOpen.
+        """
         if bulkhead.enter_at_once():
             self._bulkhead = bulkhead
             return
-        started, self.started = self.started, 0.0  # Time in our own queue is not the upstream's.
+        started, self.started = self.started, 0.0
+        permit, self._permit = self._permit, None
+        if permit is not None:
+            permit.withdrawn()
         await self.bounded(bulkhead.enter())
         self._bulkhead = bulkhead
         self.started = self.limit.remaining() if self.limit is not None else started
+        if permit is not None and admit is not None:
+            self._permit = admit()
+
+    def outlive(self, limit: Deadline | None) -> None:
+        """Go by *limit* from now on, which began before this attempt did: the response has begun."""
+        before = self.limit
+        if limit is not before:
+            self.limit = limit
+            if limit is not None:
+                spent = self.started - before.remaining() if before is not None else 0.0
+                self.started = limit.remaining() + (spent if spent > 0 else 0.0)
+
+    def pause(self) -> None:
+        """Nobody waits for the upstream, but it for its reader."""
+        if self._permit is not None:
+            self._permit.pause()
+
+    def resume(self) -> None:
+        """The upstream is waited for again."""
+        if self._permit is not None:
+            self._permit.resume()
 
     def succeed(self) -> None:
         """Book that all of the answer came, unless the answer itself was booked as a failure."""
@@ -107,7 +135,9 @@ class Observed:
                     chunk = await booking.bounded(anext(chunks))
                 except StopAsyncIteration:
                     break
+                booking.pause()
                 yield chunk
+                booking.resume()
         except GeneratorExit:
             raise  # The reader has had enough: `aclose` books it.
         except BaseException as error:

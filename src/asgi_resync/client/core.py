@@ -155,7 +155,8 @@ class Core(abc.ABC, Generic[RequestT, ResponseT]):
                 raise self._faults.late(upstream, limit.seconds)
             if guards.deadline_header is not None and remaining < math.inf:
                 request.headers[guards.deadline_header] = str(max(1, int(remaining * 1000)))
-        permit = guards.breaker.admit() if guards.breaker is not None else None
+        breaker = guards.breaker
+        permit = breaker.admit() if breaker is not None else None
         booking = Booking(permit, limit, faults=self._faults, upstream=upstream)
         try:
             if guards.bulkhead is not None:
@@ -164,15 +165,15 @@ class Core(abc.ABC, Generic[RequestT, ResponseT]):
         except BaseException as error:
             booking.fail(error)
             raise
-        if guards.breaker is not None and guards.breaker.is_failed_status(response.status_code):
+        if breaker is not None and breaker.is_failed_status(response.status_code):
             booking.refuse(response.status_code)
-        booking.limit = current.get()  # The policy's own timeout ends where the response begins.
+        booking.outlive(current.get())  # The policy's own timeout ends where the response begins.
         self._observe(response, booking)
         return response
 
     async def _enter(self, booking: Booking, bulkhead: Bulkhead) -> None:
         try:
-            await booking.enter(bulkhead)
+            await booking.enter(bulkhead, self._guards.breaker.admit if self._guards.breaker is not None else None)
         except BulkheadFull:
             if (emit := self._repeat.emit) is not None:
                 emit(UpstreamRefused(upstream=self._repeat.upstream, retry_after=0.0, by="bulkhead"))

@@ -24,9 +24,19 @@ class Permit(Protocol):
     def withdrawn(self) -> None:
         """The call says nothing of the upstream: it was cancelled, or failed by the caller's own doing."""
 
+    def pause(self) -> None:
+        """Nobody waits for the upstream from now on: until `resume`, or its outcome, time is none of its own."""
+
+    def resume(self) -> None:
+        """The upstream is waited for again."""
+
 
 class Breaker(Protocol):
     """Whoever decides whether an upstream may be called. `asgi_resync.Breaker` is one."""
+
+    @property
+    def retry_after(self) -> float:
+        """The seconds for which nobody is admitted; 0 if somebody is now."""
 
     @property
     def name(self) -> str:

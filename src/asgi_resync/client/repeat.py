@@ -13,6 +13,7 @@ from .._asgi import Clock
 from .._deadline import Deadline
 from ..events import Listener, RetriesEnded, RetryBudgetSpent, RetryScheduled
 from .budget import RetryBudget
+from .ports import Breaker
 from .schedule import Failure, RetryPolicy, ending, pause
 
 T = TypeVar("T")
@@ -46,6 +47,7 @@ class Repeat(Generic[T]):
     sleep: Sleep = asyncio.sleep
     emit: Listener | None = None
     upstream: str = ""
+    breaker: Breaker | None = None
 
     async def after(
         self,
@@ -92,7 +94,12 @@ class Repeat(Generic[T]):
         failed, attempts, wait = _failed(state), state.attempt_number, state.upcoming_sleep
         remaining = limit.remaining() if limit is not None else None
         reason = failed.obstacle or ending(
-            self.policy, failed.failure, attempts=attempts, wait=wait, remaining=remaining
+            self.policy,
+            failed.failure,
+            attempts=attempts,
+            wait=wait,
+            remaining=remaining,
+            shut_for=self.breaker.retry_after if self.breaker is not None else 0.0,
         )
         if reason is not None:
             self.ended(failed, attempts, reason)

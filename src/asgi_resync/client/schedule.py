@@ -110,10 +110,19 @@ def pause(failure: Failure, backoff: float) -> float:
     return backoff if failure.retry_after is None else max(backoff, failure.retry_after)
 
 
-def ending(policy: RetryPolicy, failure: Failure, *, attempts: int, wait: float, remaining: float | None) -> str | None:
-    """Why no attempt follows now, after *attempts*: `attempts`, `retry-after` or `deadline`; None if one may.
+def ending(
+    policy: RetryPolicy,
+    failure: Failure,
+    *,
+    attempts: int,
+    wait: float,
+    remaining: float | None,
+    shut_for: float = 0.0,
+) -> str | None:
+    """Why no attempt follows now, after *attempts*: `attempts`, `retry-after`, `deadline`, `breaker`; None if one may.
 
-    It would start after *wait*; *remaining* is the time to the deadline, None if there is none.
+    It would start after *wait*; *remaining* is the time to the deadline, None if there is none, and *shut_for* that for
+    which the breaker admits nobody.
     """
     if attempts >= policy.attempts:
         return "attempts"
@@ -121,6 +130,9 @@ def ending(policy: RetryPolicy, failure: Failure, *, attempts: int, wait: float,
         return "retry-after"
     if remaining is not None and wait >= remaining:
         return "deadline"
+    if shut_for > wait:
+        # It would be waited for in vain, and what is known would be lost.
+        return "breaker"
     return None
 
 

@@ -6,7 +6,7 @@ import asyncio
 import importlib.util
 import sys
 import time
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from .._asgi import Clock
 from ..errors import MissingExtra, RuleError
@@ -100,6 +100,9 @@ def retrying_transport(
     )
     name = upstream or (breaker.name if breaker is not None else "")
     emit = guarded(on_event) if on_event is not None else None
+    repeat: Repeat[Any] = Repeat(  # of either library's responses
+        policy=kept, budget=spent_from, clock=clock, sleep=sleep, emit=emit, upstream=name, breaker=breaker
+    )
 
     if transport is None:
         if importlib.util.find_spec("httpx2") is None:
@@ -110,7 +113,7 @@ def retrying_transport(
         return OfHttpx(
             transport,  # type: ignore[arg-type] # that is what was asked
             guards,
-            Repeat(policy=kept, budget=spent_from, clock=clock, sleep=sleep, emit=emit, upstream=name),
+            repeat,
         )
     elif not _is_of("httpx2", transport):
         raise RuleError("transport", transport, "give an AsyncBaseTransport of httpx2 or httpx, an instance of it")
@@ -119,7 +122,7 @@ def retrying_transport(
     return OfHttpx2(
         transport,  # type: ignore[arg-type] # that is what was asked
         guards,
-        Repeat(policy=kept, budget=spent_from, clock=clock, sleep=sleep, emit=emit, upstream=name),
+        repeat,
     )
 
 

@@ -78,7 +78,7 @@ class RetryScheduled(UpstreamEvent):
 class RetriesEnded(UpstreamEvent):
     """A call that another attempt might have mended was given up after `attempts`, and the caller got the failure.
 
-    `reason` is `attempts`, `deadline`, `retry-after`, `method`, `body` or `opted-out`.
+    `reason` is `attempts`, `deadline`, `retry-after`, `breaker` (it has opened), `method`, `body` or `opted-out`.
     """
 
     attempts: int
