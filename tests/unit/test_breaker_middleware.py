@@ -225,6 +225,19 @@ async def test_rules_are_for_methods_and_the_first_that_matches_applies() -> Non
     assert 503 == rooted.status
 
 
+@pytest.mark.parametrize(("status", "length"), [(204, None), (205, "0"), (304, None)])
+async def test_a_fallback_without_content_sends_none(status: int, length: str | None) -> None:
+    """RFC 9110 §6.4.1, §8.6: a server would refuse it. Content for it is refused when the fallback is made."""
+    world = World(ScriptedApp(), needs(fallback=Fallback(status=status)))
+    world.breaker.force_open()
+    answer = await world.get()
+
+    assert (status, b"", length) == (answer.status, answer.body, answer.header("content-length"))
+    assert answer.header("content-type") is None
+    with pytest.raises(RuleError, match="no content"):
+        Fallback(content="later", status=status)
+
+
 # What is booked
 
 

@@ -317,3 +317,31 @@ async def test_clients_that_hang_up_leave_the_server_well(lib: ModuleType) -> No
             await task
 
         assert len(await at.tws.jobs()) == 5
+
+
+async def test_what_makes_no_sense_is_a_bad_request(lib: ModuleType) -> None:
+    """And none of what would break the fake itself."""
+    async with world(lib) as at:
+        for body in (b'{"filters": null}', b'{"filters": []}', b"[" * 100_000):
+            answer = await at.client.post("plan/current/job/query", content=body)
+            assert 400 == answer.status_code
+        many = await at.client.post("plan/current/job/query", headers={"How-Many": "²".encode()}, json={})
+        assert 400 == many.status_code
+        assert 200 == (await at.client.get("plan/job", params={"limit": "²"})).status_code
+
+
+async def test_a_fault_for_no_request_happens_to_none(lib: ModuleType) -> None:
+    """Zero times is never."""
+    async with world(lib) as at:
+        at.fake.fail(status=500, times=0)
+        assert 200 == (await at.client.get("plan/job")).status_code
+
+
+@pytest.mark.parametrize("text", ["", ".", ".."])
+async def test_an_id_that_would_lead_elsewhere_is_refused(lib: ModuleType, text: str) -> None:
+    """RFC 3986 §5.2.4: dots would take away what stands before them."""
+    async with world(lib) as at:
+        with pytest.raises(RuleError, match="id="):
+            await at.tws.act(text, "cancel")
+        with pytest.raises(RuleError, match="id="):
+            await at.tws.job_log(text)

@@ -15,6 +15,9 @@ from typing import cast
 from .._asgi import ASGIApp, Message, RawHeaders, Receive, Scope, Send
 from ..errors import RuleError
 
+BODILESS = frozenset({204, 205, 304})
+"""Statuses of answers that have no content (RFC 9110 §6.4.1, §15.3.6)."""
+
 _CONTROL = (b"cache-control", b"expires", b"surrogate-control")
 """Ends of the names of the fields that say how long a response may be kept, also by which caches (RFC 9213)."""
 
@@ -23,7 +26,8 @@ _CONTROL = (b"cache-control", b"expires", b"surrogate-control")
 class Fallback:
     """An answer that stands in for an upstream: *content* with a status and header lines.
 
-    A text is sent as plain text and bytes as they are, unless *headers* name a content type; anything else as JSON.
+    A text is sent as plain text and bytes as they are, unless *headers* name a content type; anything else as JSON,
+    but nothing at all with 204, 205 and 304.
     Raises RuleError for what cannot be sent.
     """
 
@@ -41,6 +45,8 @@ class Fallback:
 def encoded(fallback: Fallback) -> tuple[RawHeaders, bytes]:
     """Return the header lines and the body of *fallback*."""
     content = fallback.content
+    if fallback.status in BODILESS and content is not None:
+        raise RuleError("fallback", content, f"give no content: an answer with status {fallback.status} has none")
     kind, body = b"application/json", b""
     if isinstance(content, str):
         kind, body = b"text/plain; charset=utf-8", content.encode()
@@ -59,6 +65,8 @@ def encoded(fallback: Fallback) -> tuple[RawHeaders, bytes]:
     if any(b"\r" in text or b"\n" in text for line in lines for text in line):
         raise RuleError("headers", fallback.headers, "each must be on one line")
     lines = [line for line in lines if line[0] not in (b"content-length", b"transfer-encoding")]
+    if fallback.status in BODILESS:
+        return lines + ([(b"content-length", b"0")] if fallback.status == 205 else []), b""
     if not any(name == b"content-type" for name, _ in lines):
         lines.insert(0, (b"content-type", kind))
     return [*lines, (b"content-length", b"%d" % len(body))], body

@@ -232,4 +232,7 @@ class TWS:
 
 
 def _segment(text: str) -> str:
+    """Return *text* as one segment of a path. Raises RuleError for what would lead elsewhere (RFC 3986 §5.2.4)."""
+    if text in ("", ".", ".."):
+        raise RuleError("id", text, "give the id that the engine gave")
     return quote(text, safe="")

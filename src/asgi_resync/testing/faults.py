@@ -57,7 +57,8 @@ class Faults:
 
     def fail(self, fault: Fault, *, times: int | None = None, path: str = "*") -> None:
         """From now on *fault* happens to requests for *path*, which may hold `*`: *times* times, or until `heal`."""
-        self._ordered.append(Ordered(fault, path, times))
+        if times is None or times > 0:
+            self._ordered.append(Ordered(fault, path, times))
 
     def heal(self) -> None:
         """Nothing goes wrong any more, but for what hangs already."""

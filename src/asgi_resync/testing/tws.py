@@ -116,7 +116,7 @@ class FakeTWS:
         path = _PREFIX.sub("", raw.decode("latin-1").partition("?")[0], count=1)
         query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         many = fields.get(b"how-many", "500")
-        if not many.isdigit():
+        if not (many.isdecimal() and many.isascii()):
             raise Problem(400, "AWSJCO084E How-Many is not a number.")
         known = False
         for method, pattern, handler in ROUTES:

@@ -42,9 +42,10 @@ class Call:
         """Return the filter *name* of a query. Raises Problem if the body is none."""
         try:
             document = json.loads(self.body or b"{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             raise Problem(400, "AWSJCO084E The body is not valid JSON.") from None
-        found = document.get("filters", {}).get(name, {}) if isinstance(document, dict) else None
+        filters = document.get("filters", {}) if isinstance(document, dict) else None
+        found = filters.get(name, {}) if isinstance(filters, dict) else None
         if not isinstance(found, dict):
             raise Problem(400, f"AWSJCO084E The filter {name} is not an object.")
         return found
@@ -272,7 +273,7 @@ def _resources(fake: Engine, call: Call) -> object:
 @route("GET", "/plan/job")
 def _v2_jobs(fake: Engine, call: Call) -> object:
     now, most = fake.clock(), call.query.get("limit", ["50"])[0]
-    return [job.in_plan(now) for job in fake.plan.jobs][: int(most) if most.isdigit() else 50]
+    return [job.in_plan(now) for job in fake.plan.jobs][: int(most) if most.isdecimal() and most.isascii() else 50]
 
 
 @route("GET", "/plan/job/count")
