@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from tests.transparency.servers import PATIENCE, Answer, Process, ask, free_port, process, until
@@ -188,6 +189,21 @@ def test_what_it_prints_can_be_tried(served: Process) -> None:
     assert {"/", "/resync/", "/plan/current", "/plan/rerun", "/jobs/PAYROLL-CALC/log"} == urls
     for path in ("/", "/plan/current", "/jobs/EXTRACT-ORDERS/log"):
         assert 200 == ask(served.port, path).status
+
+
+def test_as_json_it_says_what_is_where() -> None:
+    """By its first line, once it listens: a program waits for no more than that."""
+    port = free_port()
+    with process(["asgi_resync", "demo", "--json", "--port", str(port), "--latency", "0"], port) as running:
+        until(lambda: "\n" in running.output(), "a line is printed")
+        told = json.loads(running.output().partition("\n")[0])
+        answer = ask(port, "/plan/current")
+        of_scheduler = ask(urlsplit(told["scheduler"]["url"]).port or 0, "/")
+        os.kill(told["scheduler"]["pid"], 0)
+
+    assert (f"http://127.0.0.1:{port}", f"http://127.0.0.1:{port}/resync/") == (told["url"], told["console"])
+    assert 200 == answer.status
+    assert of_scheduler.status
 
 
 def test_an_interrupt_ends_it_quietly(served: Process) -> None:

@@ -204,9 +204,9 @@ def test_the_help_tells_every_exit_status(capsys: pytest.CaptureFixture[str]) ->
     assert "console" not in of_graph.partition("exit status")[2]
 
 
-@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "demo"])
+@pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_gives_json(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """The demo aside, which only serves."""
+    """As README promises."""
     with pytest.raises(SystemExit, match="0"):
         dispatch([name, "--help"])
 

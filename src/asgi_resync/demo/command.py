@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib.util
+import json
 import socket
 import sys
 from collections.abc import Sequence
@@ -26,7 +27,12 @@ def main(argv: Sequence[str]) -> int:
         interrupted = contextlib.suppress(KeyboardInterrupt)
         with _listen(options.port) as listener, interrupted, Scheduler(options.latency) as scheduler:
             app = build(scheduler, lifetime=options.ttl, stale=options.stale)
-            _serve(app, listener, scheduler, options.ttl, options.stale)
+            url = f"http://{HOST}:{listener.getsockname()[1]}"
+            if options.json:
+                print(_facts(url, scheduler), flush=True)
+            else:
+                print(_guide(url, scheduler, options.ttl, options.stale), flush=True)
+            _serve(app, listener)
     except (MissingExtra, PortTaken, SettingsError) as error:
         print(error, file=sys.stderr)
         return 2
@@ -39,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--latency", type=_seconds, default=1.5, help="seconds a call of the scheduler takes (1.5)")
     parser.add_argument("--ttl", type=_seconds, default=LIFETIME, help="seconds for which a plan is fresh (10)")
     parser.add_argument("--stale", type=_seconds, default=STALE, help="seconds for which it may be stale then (60)")
+    parser.add_argument("--json", action="store_true", help="a line of JSON in place of the guide: what is where")
     return parser
 
 
@@ -80,15 +87,22 @@ def _listen(port: int) -> socket.socket:
     return listener
 
 
-def _serve(app: ASGIApp, listener: socket.socket, scheduler: Scheduler, lifetime: float, stale: float) -> None:
-    import uvicorn
+def _facts(url: str, scheduler: Scheduler) -> str:
+    """Return one line of JSON: what is where."""
+    of_scheduler = {"url": f"http://{HOST}:{scheduler.port}", "pid": scheduler.pid}
+    return json.dumps({"url": url, "console": f"{url}/resync/", "scheduler": of_scheduler})
 
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
-    url = f"http://{HOST}:{listener.getsockname()[1]}"
+
+def _guide(url: str, scheduler: Scheduler, lifetime: float, stale: float) -> str:
     outage = FREEZING if scheduler.can_freeze else ""
     times = {"later": f"{lifetime + 1:g}", "soon": f"{4 * lifetime:g}", "stale": f"{stale:g}"}
-    print((GUIDE + outage + END).format(url=url, pid=scheduler.pid, ttl=f"{lifetime:g}", **times), flush=True)
-    server.run(sockets=[listener])
+    return (GUIDE + outage + END).format(url=url, pid=scheduler.pid, ttl=f"{lifetime:g}", **times)
+
+
+def _serve(app: ASGIApp, listener: socket.socket) -> None:
+    import uvicorn
+
+    uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
 
 
 GUIDE = """\
