@@ -1,4 +1,7 @@
-"""README's app in one file does what README says of it, with the environment that README gives it."""
+"""README's app in one file does what README says of it, with the environment that README gives it.
+
+NEWCOMER.md, beside this, tells what it took to get there with README alone.
+"""
 
 from __future__ import annotations
 

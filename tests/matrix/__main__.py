@@ -22,8 +22,8 @@ from pathlib import Path
 from tests.benchmarks.peers import version_of
 from tests.frameworks.forms import FORMS
 from tests.matrix.cell import Broken, run
-from tests.matrix.environments import Absent, Environment, NotMade, make
-from tests.matrix.releases import OLDEST, PYTHONS, SERVER_PACKAGES, SERVERS
+from tests.matrix.environments import Absent, Environment, NotMade, is_here, make
+from tests.matrix.releases import KNOWN_PYTHONS, OLDEST, PYTHONS, SERVER_PACKAGES, SERVERS
 from tests.matrix.table import Cell, Report
 
 
@@ -82,15 +82,16 @@ def main() -> int:
     """Run what the command line asks for, and return the exit status. Interrupted, it tells of what is done by then."""
     told = arguments()
     start = time.monotonic()
+    tried = told.python or PYTHONS
     rows = [
         (framework, release, python)
-        for python in told.python or PYTHONS
+        for python in tried
         for framework in told.framework or OLDEST
         for release in told.release or ("oldest", "newest")
         # Without a framework there is one release of nothing.
         if OLDEST[framework] is not None or release == "newest"
     ]
-    report = Report(facts={})
+    report = Report(facts={}, missing={python: left_out(python) for python in KNOWN_PYTHONS if python not in tried})
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(told.jobs) as pool:
 
         def work(row: tuple[str, str, str]) -> None:
@@ -106,13 +107,18 @@ def main() -> int:
         report.facts = {
             "Date": datetime.datetime.now(datetime.UTC).date().isoformat(),
             "Machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-            "Servers": servers_of(told.wheel, told.python or list(PYTHONS), Path(folder)),
+            "Servers": servers_of(told.wheel, list(tried), Path(folder)),
             "Time": f"{time.monotonic() - start:.0f} s",
         }
     print(report.summary())
     if told.output is not None:
         told.output.write_text(report.markdown(), encoding="utf-8")
     return 1 if report.count("failed") else 0
+
+
+def left_out(python: str) -> str:
+    """Return why *python* is not among those that were tried."""
+    return "it was not asked for" if is_here(python) else "there was none on the machine"
 
 
 def servers_of(wheel: Path, pythons: list[str], folder: Path) -> str:

@@ -50,6 +50,15 @@ def make(framework: str, release: str, python: str, folder: Path, wheel: Path) -
     return Environment(framework=framework, release=release, python=python, interpreter=interpreter, version=version)
 
 
+def is_here(python: str) -> bool:
+    """Return whether *python*, such as `3.14`, is on this machine."""
+    try:
+        _uv("python", "find", "--no-python-downloads", python)
+    except NotMade:
+        return False
+    return True
+
+
 def _uv(*arguments: str) -> None:
     beside = Path(sys.executable).parent / ("uv.exe" if os.name == "nt" else "uv")
     uv = str(beside) if beside.is_file() else shutil.which("uv")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 PYTHONS = ("3.11", "3.12", "3.13")
+KNOWN_PYTHONS = (*PYTHONS, "3.14")
+"""Those that the matrix is for: it says why it leaves out one of these."""
 
 SERVERS = {
     "uvicorn-h11": "1.1",

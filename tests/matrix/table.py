@@ -31,10 +31,11 @@ class Cell:
 
 @dataclass(slots=True, kw_only=True)
 class Report:
-    """The cells of a run, and the facts about it that stand above them."""
+    """The cells of a run, the facts about it that stand above them, and why it leaves out Pythons."""
 
     facts: Mapping[str, str]
     cells: list[Cell] = field(default_factory=list)
+    missing: Mapping[str, str] = field(default_factory=dict)
 
     def count(self, standing: str) -> int:
         """Return how many cells are *standing*."""
@@ -71,7 +72,8 @@ class Report:
             for cell in self.cells
             if cell.absent is not None
         )
-        return "Cells that do not exist:\n\n" + "\n".join(reasons) if reasons else ""
+        missing = [f"- all, Python {python}: {why}" for python, why in self.missing.items()]
+        return "\n".join(["Cells that do not exist:\n", *reasons, *missing]) if reasons or missing else ""
 
     def _failed(self) -> str:
         lines = [

@@ -54,10 +54,12 @@ def test_a_report_counts_its_cells_and_names_what_failed_and_what_there_is_not()
             Cell(framework="quart", release="newest", python="3.13", server="granian", version="0.23.1", broken=broken),
             Cell(framework="django", release="oldest", python="3.13", server="granian", absent="no such release"),
         ],
+        missing={"3.14": "there was none on the machine"},
     )
     text = report.markdown()
 
     assert "3 cells: 1 passed, 1 failed, 1 absent" == report.summary()
     assert "| quart | newest (0.22.0, 0.23.1) |  |  | 3.12 ✓ 3.13 ✗ |  |  |" in text
-    assert "- django, oldest, Python 3.13: no such release" in text
+    told = "- django, oldest, Python 3.13: no such release\n- all, Python 3.14: there was none on the machine\n"
+    assert f"Cells that do not exist:\n\n{told}" in text
     assert "- quart 0.23.1, Python 3.13, granian: a websocket works" in text

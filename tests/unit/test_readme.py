@@ -18,7 +18,8 @@ from asgi_resync.settings.model import VARIABLES
 from asgi_resync.telemetry.metrics import METRICS, Metric
 from asgi_resync.telemetry.prometheus import to_prometheus
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
 
 
@@ -42,6 +43,15 @@ def test_the_table_of_exit_statuses_is_the_one_made_from_them() -> None:
 
     assert found is not None
     assert exits_table() == found[1]
+
+
+def test_the_changelog_has_one_place_for_what_is_not_released() -> None:
+    """As Keep a Changelog has it: `[Unreleased]` first, and below it versions, each with its date."""
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    first, *released = re.findall(r"^## (.*)$", text, flags=re.MULTILINE)
+
+    assert "[Unreleased]" == first
+    assert all(re.fullmatch(r"\[\d+\.\d+\.\d+\] - \d{4}-\d\d-\d\d", title) for title in released)
 
 
 def metrics_table() -> str:
