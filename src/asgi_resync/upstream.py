@@ -19,6 +19,7 @@ from .breaker.limits import BreakerLimits
 from .breaker.outcome import is_failed_status
 from .client.budget import RetryBudget
 from .client.bulkhead import Bulkhead
+from .client.location import check_url, url_of
 from .client.options import ClientOptions
 from .client.schedule import RetryPolicy
 from .errors import RuleError
@@ -78,6 +79,16 @@ class Upstream:
         fallback_app(self.fallback)
         if not isinstance(self.http, ClientOptions):
             raise RuleError("http", self.http, "give ClientOptions, such as ClientOptions(read_timeout=30)")
+        for name, kind in (
+            ("limits", BreakerLimits), ("retries", RetryPolicy), ("budget", RetryBudget), ("bulkhead", Bulkhead)
+        ):  # fmt: skip
+            given: object = getattr(self, name)
+            if given is not None and not isinstance(given, kind):
+                raise RuleError(name, given, f"give a {kind.__name__}, with the figures as its arguments")
+        for name in ("is_failure", "is_failed_status"):
+            if (predicate := getattr(self, name)) is not None and not callable(predicate):
+                raise RuleError(name, predicate, "give a function that returns whether it counts as a failure")
+        check_url(self.url)
         self._guard()
 
     @classmethod
@@ -104,7 +115,7 @@ class Upstream:
         wanted = http if http is not None else ClientOptions(read_timeout=30.0)
         return cls(
             name,
-            url=None if host is None else f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}",
+            url=None if host is None else url_of(host, scheme=scheme, port=port),
             root=root,
             http=wanted if wanted.health_path is not None else replace(wanted, health_path=TWS_HEALTH),
             retries=retries,

@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 from ..errors import RuleError
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_BEARER = re.compile(r"[!-~]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,8 +23,9 @@ class ClientOptions:
     of `max_connections` is free) are those of httpx; `max_keepalive` connections are kept open while idle.
 
     `user` with `password`, or `token`, are sent to the origin of the base URL and to no other, so neither a redirect
-    nor an absolute URL carries them away. `verify` False turns the check of certificates off; `ca_file` (PEM) names
-    those to trust instead of the system's. `health_path`, below the base URL, is what `Upstream.check` asks for.
+    nor an absolute URL carries them away; but httpx keeps them where a redirect leads from http to https of one host.
+    `verify` False turns the check of certificates off; `ca_file` (PEM) names those to trust instead of the system's.
+    `health_path`, below the base URL, is what `Upstream.check` asks for.
     `deadline_header` is the field that tells the upstream how many whole milliseconds are left, where there is a
     deadline. Raises RuleError for what cannot work.
     """
@@ -51,13 +53,17 @@ class ClientOptions:
             count: object = getattr(self, name)
             if isinstance(count, bool) or not isinstance(count, int) or count < low:
                 raise RuleError(name, count, f"give a whole number of {low} or more")
+        for name in ("user", "password", "token", "ca_file", "health_path", "deadline_header"):
+            text: object = getattr(self, name)
+            if text is not None and not isinstance(text, str):
+                raise RuleError(name, "***" if name in ("password", "token") else text, "give a text")
         if (self.user is None) != (self.password is None):
             raise RuleError("user", self.user, "give user and password together")
         if self.token is not None and self.user is not None:
             raise RuleError("user", self.user, "give either user and password, or token")
         if self.user is not None and ":" in self.user:
             raise RuleError("user", self.user, "give a name without a colon (RFC 7617)")
-        if self.token is not None and not (self.token.isascii() and self.token.isprintable()):
+        if self.token is not None and not _BEARER.fullmatch(self.token):
             raise RuleError("token", "***", "give a token as RFC 6750 allows")
         verify: object = self.verify
         if not isinstance(verify, bool):

@@ -14,7 +14,7 @@ The rules, in the order in which they are asked:
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TypeGuard
 
@@ -61,7 +61,10 @@ class RetryPolicy:
                 raise RuleError(name, seconds, "give seconds as a number of 0 or more, such as 0.5")
         if self.timeout == 0:
             raise RuleError("timeout", 0, "give seconds above 0, or None")
-        if isinstance(self.statuses, (str, bytes)) or not all(_is_status(status) for status in self.statuses):
+        if not isinstance(self.statuses, (str, bytes)) and isinstance(self.statuses, Iterable):
+            # Once: what gives them may be exhausted then.
+            object.__setattr__(self, "statuses", tuple(self.statuses))
+        if not isinstance(self.statuses, tuple) or not all(_is_status(status) for status in self.statuses):
             raise RuleError("statuses", self.statuses, "give statuses from 400 to 599, such as {429, 503}")
         if isinstance(self.methods, (str, bytes)) or not all(isinstance(method, str) for method in self.methods):
             raise RuleError("methods", self.methods, "give names of methods, such as {'GET'}")
