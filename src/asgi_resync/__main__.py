@@ -34,6 +34,9 @@ COMMANDS: Mapping[str, Command] = {
 
 def main(argv: Sequence[str] | None = None, commands: Mapping[str, Command] = COMMANDS) -> int:
     """Run one of *commands*; its exit status, see `cli.command.Status`."""
+    if _is_closed(sys.stderr):
+        # Or what is for it would be printed to stdout, among the output.
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the program ends
     if _is_closed(sys.stdout):
         # Before anything is done of which nobody would hear.
         print("stdout is closed; >/dev/null is for output that nobody is to read", file=sys.stderr)
@@ -80,7 +83,7 @@ def _run(argv: Sequence[str] | None, commands: Mapping[str, Command]) -> int:
 
 
 def _is_closed(stream: object) -> bool:
-    """Return whether *stream* is what Python has in place of a stdout that was closed when it started."""
+    """Return whether *stream* is what Python has in place of one that was closed when it started."""
     return stream is None
 
 

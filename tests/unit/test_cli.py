@@ -152,6 +152,17 @@ def test_output_that_cannot_be_written_is_told(arguments: str, redirected: str, 
     assert told in done.stderr
 
 
+@pytest.mark.parametrize(("arguments", "status"), [("check --json", 0), ("settings --no-such-option", 2)])
+def test_a_closed_stderr_hinders_nothing(arguments: str, status: int) -> None:
+    """And what would be told there is not among the output."""
+    command = f'exec "{sys.executable}" -m asgi_resync {arguments} 2>&-'
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("RESYNC_")}
+    done = subprocess.run(["sh", "-c", command], env=environ, stdout=subprocess.PIPE, text=True, check=False)
+
+    assert status == done.returncode
+    assert (status == 0) == bool(done.stdout)
+
+
 def test_what_a_command_raises_is_not_taken_for_output_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fault stays one, with its traceback."""
 
