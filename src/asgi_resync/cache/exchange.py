@@ -323,13 +323,11 @@ class Exchange:
         """Bring the update *headers* into all that is *alike* (§4.3.4), and return the first, which answers."""
         asked, call = self.asked, self._call()
         call.built_from = built_from(self._mark)
-        if self.has_body:
-            # What the app said to a body that no key knows counts for this client alone.
-            self._not_stored("request-body", alike[0].status)
-            return freshened(alike[0], headers, call)[0]
-        if degraded_lines(headers):
-            # What was made for want of an upstream is not to be kept, and takes nothing from what is.
-            self._not_stored("no-store", alike[0].status, is_degraded=True)
+        is_degraded = bool(degraded_lines(headers))
+        if self.has_body or is_degraded:
+            # What the app said to a body that no key knows, or for want of an upstream, counts for this client alone.
+            reason = "request-body" if self.has_body else "no-store"
+            self._not_stored(reason, alike[0].status, is_degraded=is_degraded)
             return freshened(alike[0], headers, call)[0]
         renewed = await renew(self.cache, asked, alike, headers, call)
         entry = renewed.entry
