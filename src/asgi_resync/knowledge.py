@@ -83,12 +83,17 @@ class Knowledge:
         if len(self._lately) >= MAX_LATELY:
             self._lately.clear()
         lately = self._lately[name] = _Lately(kind, notes, now + AGAIN)
-        needs = {Node("upstream", called) for called in lately.called}
+        needs = {self._called(name) for name in lately.called}
         needs.update(Node("callable", value) for value in lately.values)
         needs.update(
             Node("upstream", tag.removeprefix(UPSTREAM_TAG)) for tag in lately.tags if tag.startswith(UPSTREAM_TAG)
         )
         self._learned.note(Node(kind, name), needs, now)
+
+    def _called(self, name: str) -> Node:
+        """Return what was called by *name*: an upstream, or a resource that is none, such as a Degradable."""
+        upstream, resource = Node("upstream", name), Node("resource", name)
+        return resource if resource in self._nodes and upstream not in self._nodes else upstream
 
     def graph(self) -> Graph:
         """Return what is known now."""

@@ -157,7 +157,7 @@ class Resync:
             breakers=lambda: [upstream.breaker.report() for upstream in self.upstreams.values()],
             memory=self._memory.stats,
             has_l2=self._tier is not None,
-            impact=lambda name: self.graph.impact(name),
+            graph=lambda: self.graph,
             interval=first.health_interval,
             clock=clock,
         )

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from asgi_resync import BreakerOpen, BreakerRule, CacheRule, Resync, RuleError, Settings, Upstream
+from asgi_resync import BreakerOpen, BreakerRule, CacheRule, Degradable, Resource, Resync, RuleError, Settings, Upstream
 from asgi_resync.__main__ import main
 from asgi_resync.cache.provenance import route_name
 from asgi_resync.learned import Learned
@@ -203,6 +203,26 @@ async def test_it_has_what_is_declared_and_what_is_learned() -> None:
         "  └─ upstream tws",
     ]
     assert {"route": ("/item/{number:int}",)} == graph.impact("redis")
+
+
+async def test_what_was_read_from_a_resource_is_learned_as_that() -> None:
+    """So an outage of what it depends on touches the routes that read from it."""
+    known = Degradable("known", start=_nothing, depends_on=["disk"])
+    resync = Resync(resources=[Resource("disk"), known])
+
+    async def after(request: Request) -> Response:
+        return PlainTextResponse(await known.read(str, "nothing"), headers={"cache-control": "max-age=60"})
+
+    app = resync(Starlette(routes=[Route("/after", after)]))
+    async with resync.lifespan():
+        await request(app, "GET", "/after")
+
+    assert (Node("resource", "disk"), Node("resource", "known")) == resync.graph.dependencies(Node("route", "/after"))
+    assert {"resource": ("known",), "route": ("/after",)} == resync.graph.impact("disk")
+
+
+async def _nothing() -> None:
+    """What is there is None."""
 
 
 @pytest.mark.parametrize(

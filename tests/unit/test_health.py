@@ -13,7 +13,9 @@ import pytest
 from tests.unit.house import House, until
 from tests.unit.virtual_time import run_at_once
 
-from asgi_resync import BreakerRule, Cache, CacheRule, Health, Resource, Resync, Settings, Upstream
+from asgi_resync import Backoff, BreakerRule, Cache, CacheRule, Health, Resource, Resync, Settings, Upstream
+from asgi_resync.knowledge import Knowledge
+from asgi_resync.resources.graph import Graph
 from asgi_resync.testing import ManualClock, Reply, Response, ScriptedApp, request
 
 SECRET = "hunter2-hunter2-hunter2"
@@ -336,3 +338,25 @@ async def test_a_probe_asks_no_second_tier(method: str, path: str, monkeypatch: 
 
     assert 200 == answer.status
     assert answer.header("cache-status") is None
+
+
+async def test_an_answer_draws_the_graph_once_however_much_is_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where much was learned it takes milliseconds, and much is out when many ask."""
+    drawn: list[None] = []
+    draw = Knowledge.graph
+
+    def counted(knowledge: Knowledge) -> Graph:
+        drawn.append(None)
+        return draw(knowledge)
+
+    monkeypatch.setattr(Knowledge, "graph", counted)
+    house = House()
+    house.failing = {f"db{number}": [OSError()] for number in range(9)}
+    slow = Backoff(first=1000, most=1000)
+    resync = Resync(resources=[house.make(name, critical=False, retry=slow) for name in house.failing])
+    async with resync.lifespan():
+        await until(lambda: 9 == len(house.order))
+        for _ in range(5):
+            assert 9 == len((await resync.health()).impact)
+
+    assert 1 == len(drawn)

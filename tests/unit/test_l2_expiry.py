@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+import re
+
 import pytest
 from tests.contract.store_contract import NOW, response, variants
 
-from asgi_resync.cache.l2.expiry import MAX_PX, lifetime_there, px_of
+from asgi_resync.cache.l2.backplane import Backplane
+from asgi_resync.cache.l2.expiry import HORIZON, MAX_PX, lifetime_there, px_of
+from asgi_resync.cache.l2.journal_scripts import LOOK, WRITE
 
 
 @pytest.mark.parametrize(
@@ -40,3 +45,14 @@ def test_redis_keeps_a_record_for_its_longest_window() -> None:
     assert 60_000 == px_of(variants(), 0, NOW)
     assert 0 >= px_of(variants(), 0, NOW + 61)
     assert MAX_PX == px_of(entry, 1e300, NOW)
+
+
+def test_a_purge_is_remembered_for_longer_than_any_record_it_concerns() -> None:
+    """A process that starts late finds no record whose purge was forgotten."""
+    lasting = response(lifetime=60)
+    lasting.stale_if_error = 86_400 * 365
+    assert px_of(lasting, 60, NOW) / 1000 < HORIZON
+    forgotten = re.findall(r"'PEXPIRE', name, (\d+)", WRITE.source + LOOK.source)
+    assert forgotten
+    assert all(int(milliseconds) / 1000 > HORIZON for milliseconds in forgotten)
+    assert inspect.signature(Backplane).parameters["horizon"].default == HORIZON

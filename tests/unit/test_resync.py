@@ -229,6 +229,17 @@ async def test_purges_go_to_the_cache() -> None:
         await resync.purge(urls="http://testserver/")
 
 
+@pytest.mark.parametrize("tag", ["", "\ud800", "\0all", "two\nlines", None, ("plan",), 7])
+@pytest.mark.parametrize("argument", ["tags", "upstreams"])
+async def test_what_nothing_can_carry_is_not_purged(argument: str, tag: object) -> None:
+    """Redis could not be told of it, and what it was told of before and after with it."""
+    resync = Resync()
+    purge: dict[str, Any] = {argument: ["plan", tag]}
+    with pytest.raises(RuleError, match=argument):
+        await resync.cache.purge(**purge)
+    assert 0 == resync.cache.ledger.version
+
+
 @pytest.mark.parametrize(
     ("make", "match"),
     [

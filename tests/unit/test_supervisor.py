@@ -356,7 +356,7 @@ def test_a_check_that_fails_takes_it_down_until_one_succeeds() -> None:
                 await asyncio.Event().wait()
             return answer
 
-        supervisor = house.supervisor([house.make("db", check=check)])
+        supervisor = house.supervisor([house.make("db", check=check, retry=Backoff(first=1e6, most=1e6))])
         await supervisor.look("db")
         await supervisor.start(30)
         seen = []
@@ -506,3 +506,138 @@ def test_what_looks_after_itself_took_no_longer_because_it_was_away() -> None:
         assert [pytest.approx(1.0), 0.0] == ups
 
     run_at_once(test())
+
+
+@pytest.mark.parametrize("act", ["start", "check"])
+def test_an_act_that_raises_a_cancellation_of_its_own_has_failed(act: str) -> None:
+    """Something that it waited for was cancelled: that is no reason to stop the app."""
+
+    async def test() -> None:
+        house = House()
+        answers: list[BaseException | None] = [asyncio.CancelledError(), None, None]
+
+        def raising() -> None:
+            if (answer := answers.pop(0)) is not None:
+                raise answer
+
+        acts = {act: raising}
+        supervisor = house.supervisor([house.make("disk"), house.make("db", "disk", critical=False, **acts)])
+        await supervisor.start(30)
+        await supervisor.look("db")
+        await until(lambda: supervisor["db"].is_up)
+
+        assert {"ResourceDown", "ResourceUp"} <= {kind for kind, name in house.told() if name == "db"}
+        assert "stop disk" not in house.order
+        assert supervisor["disk"].is_up
+        await supervisor.stop(1)
+
+    run_at_once(test())
+
+
+def test_what_a_check_found_down_is_looked_at_again_though_nobody_asks() -> None:
+    async def test() -> None:
+        house = House()
+        answers: list[bool] = [False, False, False, True]
+        supervisor = house.supervisor([house.make("db", check=lambda: answers.pop(0), critical=False)])
+        await supervisor.start(30, wait=30)
+        await supervisor.look("db")
+        assert "down" == supervisor["db"].state
+
+        await until(lambda: supervisor["db"].is_up)
+        assert not answers
+        await supervisor.stop(1)
+        assert 1 == len(asyncio.all_tasks())
+
+    run_at_once(test())
+
+
+def test_nothing_is_looked_at_once_it_stops() -> None:
+    async def test() -> None:
+        house = House()
+        supervisor = house.supervisor([house.make("db", check=lambda: False)])
+        await supervisor.start(30)
+        await supervisor.look("db")
+        await supervisor.stop(1)
+
+        assert 1 == len(asyncio.all_tasks())
+        assert ["stop db"] == house.order[-1:]
+
+    run_at_once(test())
+
+
+def test_a_check_of_before_says_nothing_of_what_has_died_since() -> None:
+    """Its `run` has ended and it is being stopped: a check that began while it ran cannot call it up."""
+
+    async def test() -> None:
+        house = House()
+        dies, answered, closing = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        resource = house.make("db", run=dies.wait, check=answered.wait, stop=closing.wait, timeout=1000)
+        supervisor = house.supervisor([resource])
+        await supervisor.start(30)
+        looking = asyncio.create_task(supervisor.look("db"))
+        await asyncio.sleep(1)
+        dies.set()
+        await asyncio.sleep(1)
+        answered.set()
+        await looking
+
+        assert "down" == supervisor["db"].state
+        closing.set()
+        await supervisor.stop(1)
+
+    run_at_once(test())
+
+
+def test_a_stop_that_comes_while_a_dead_task_is_cleared_away_starts_nothing() -> None:
+    async def test() -> None:
+        house = House()
+        dies, closing = asyncio.Event(), asyncio.Event()
+        supervisor = house.supervisor([house.make("db", run=dies.wait, stop=closing.wait, timeout=1000)])
+        await supervisor.start(30)
+        dies.set()
+        await asyncio.sleep(1)
+        stopping = asyncio.create_task(supervisor.stop(100))
+        await asyncio.sleep(1)
+        closing.set()
+        await stopping
+
+        assert 1 == house.order.count("start db")
+        assert "stopped" == supervisor["db"].state
+
+    run_at_once(test())
+
+
+def test_a_start_that_finishes_though_it_is_cancelled_is_stopped() -> None:
+    async def test() -> None:
+        house = House()
+
+        async def start() -> None:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                house.order.append("connected all the same")
+
+        supervisor = house.supervisor([house.make("db", start=start, critical=False)])
+        await supervisor.start(30)
+        await asyncio.sleep(1)
+        await supervisor.stop(5)
+
+        assert ["connected all the same", "stop db"] == house.order
+        assert not house.told(ResourceAbandoned)
+
+    run_at_once(test())
+
+
+async def test_one_that_looks_after_itself_may_be_down_from_the_start() -> None:
+    """And says why."""
+    house = House()
+    reports: list[Report] = []
+    supervisor = house.supervisor([house.make("redis", tells=reports.append, critical=False)])
+    await supervisor.start(10)
+    await until(lambda: "redis is up" in house.order)
+    reports[0]("ConnectionRefusedError")
+
+    assert ("down", "ConnectionRefusedError") == (supervisor["redis"].state, supervisor["redis"].cause)
+    reports[0](None)
+    assert supervisor["redis"].is_up
+    await supervisor.stop(1)

@@ -31,7 +31,7 @@ from .memory import MemoryStore
 from .options import CacheOptions
 from .passes import Passes
 from .plane import Plane, worst
-from .rules import upstream_tag
+from .rules import texts, upstream_tag
 from .store import Record, Store
 from .tags import EVERYTHING, PurgeLedger
 from .tiered import TieredStore
@@ -114,12 +114,11 @@ class Cache:
         With *soft*, tagged responses are marked stale, and their stale windows run from now; without, they are gone,
         and so is any answer that was under way. A URL is purged with all its variants, as it was sent, with scheme and
         host, and with all that rules keep for it by request body, whatever the query; it is always purged hard. Raises
-        RuleError for a text in place of a list, a URL without a host, or nothing to purge.
+        RuleError for a text in place of a list, a tag that nothing can carry, a URL without a host, or for nothing.
         """
-        for argument, names in (("tags", tags), ("urls", urls), ("upstreams", upstreams)):
-            if isinstance(names, str):
-                raise RuleError(argument, names, f"give a list, such as [{names!r}]")
-        named_tags, named_urls, named_upstreams = tuple(tags), tuple(urls), tuple(upstreams)
+        if isinstance(urls, str):
+            raise RuleError("urls", urls, f"give a list, such as [{urls!r}]")
+        named_tags, named_urls, named_upstreams = texts("tags", tags), tuple(urls), texts("upstreams", upstreams)
         if not (named_tags or named_urls or named_upstreams or everything):
             raise RuleError("purge", (), "name tags, urls or upstreams, or say everything=True")
         keys = [key for url in named_urls for key in same_urls(_url_key(url))]

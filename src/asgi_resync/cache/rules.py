@@ -17,7 +17,9 @@ TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 BODY_METHODS = frozenset({"POST", "QUERY"})
 
 
-def _names(argument: str, value: object, what: str) -> tuple[str, ...]:
+def texts(argument: str, value: object, what: str = "") -> tuple[str, ...]:
+    """Return *value* as a tuple of texts that Redis and header fields can hold. Raises RuleError, naming *argument*."""
+    what = what or argument
     if isinstance(value, str):
         raise RuleError(argument, value, f"give a list of {what}, such as [{value!r}]")
     if isinstance(value, bytes) or not isinstance(value, Iterable):
@@ -26,6 +28,8 @@ def _names(argument: str, value: object, what: str) -> tuple[str, ...]:
     for name in names:
         if not isinstance(name, str) or not name.strip() or any(c in name for c in "\r\n\0"):
             raise RuleError(argument, name, f"each of the {what} must be a non-empty text on one line")
+        if not name.isascii() and any("\ud800" <= c <= "\udfff" for c in name):
+            raise RuleError(argument, name, f"each of the {what} must be Unicode; this holds a lone surrogate")
     return names
 
 
@@ -79,7 +83,7 @@ class Terms:
             if not isinstance(status, int) or not 200 <= status <= 599 or status in (206, 304, 412, 416):
                 raise RuleError("statuses", status, "give final statuses other than 206, 304, 412 and 416")
         fix(self, "statuses", statuses)
-        vary = _names("vary", self.vary, "request field names")
+        vary = texts("vary", self.vary, "request field names")
         for name in vary:
             if name == "*":
                 raise RuleError("vary", name, "a response that varies on everything cannot be cached; name the fields")
@@ -87,8 +91,8 @@ class Terms:
                 raise RuleError("vary", name, "give names of request fields, such as 'accept-language'")
         fix(self, "vary", vary)
         fix(self, "vary_fields", tuple(sorted({name.lower().encode() for name in vary})))
-        fix(self, "tags", _names("tags", self.tags, "tags"))
-        fix(self, "upstreams", _names("upstreams", self.upstreams, "upstream names"))
+        fix(self, "tags", texts("tags", self.tags, "tags"))
+        fix(self, "upstreams", texts("upstreams", self.upstreams, "upstream names"))
         # An upstream is a tag in a namespace that no user's tag can reach: users' tags hold no NUL.
         fix(self, "all_tags", (*self.tags, *(upstream_tag(name) for name in self.upstreams)))
         if self.set_cookie not in (None, "refuse", "strip", "store"):
@@ -146,7 +150,7 @@ class CacheRule(Terms):
         if "*" in pattern or pattern.count("{") != pattern.count("}"):
             raise RuleError("pattern", pattern, "for all below /plan/ write '/plan/{rest:path}'")
         fix(self, "matcher", _compile(self.pattern))
-        methods = tuple(method.upper() for method in _names("methods", self.methods, "methods"))
+        methods = tuple(method.upper() for method in texts("methods", self.methods, "methods"))
         for method in methods:
             if method not in ("GET", "HEAD") and method not in BODY_METHODS:
                 raise RuleError("methods", method, "only GET, HEAD, POST and QUERY can be answered from a cache")
@@ -162,8 +166,8 @@ class CacheRule(Terms):
         if self.query not in ("keep", "sort", "ignore"):
             raise RuleError("query", self.query, "choose 'keep', 'sort' or 'ignore'")
         if self.query_allow is not None:
-            fix(self, "query_allow", _names("query_allow", self.query_allow, "parameter names"))
-        fix(self, "query_drop", _names("query_drop", self.query_drop, "parameter names"))
+            fix(self, "query_allow", texts("query_allow", self.query_allow, "parameter names"))
+        fix(self, "query_drop", texts("query_drop", self.query_drop, "parameter names"))
         if self.query == "ignore" and (self.query_allow is not None or self.query_drop):
             raise RuleError("query", self.query, "'ignore' leaves out every parameter; drop query_allow and query_drop")
         if self.query_allow is not None and self.query_drop:

@@ -14,5 +14,9 @@ class RunEnded(Exception):
     """A `run` returned, though it was to last as long as the app."""
 
 
+class Cancelled(Exception):
+    """A `start` or `check` raised CancelledError, though nobody cancelled it: something that it waited for was."""
+
+
 class CheckFailed(Exception):
     """A `check` returned False."""

@@ -34,7 +34,10 @@ class Hangup:
         except ValueError as error:
             _log.warning("SIGHUP does not have the settings read again: %s.", error)
             return
-        self._before, self._is_on = before, True
+        if before != self._handle:
+            self._before = before
+        # Else another that was installed since has given it back: what was before this one still is.
+        self._is_on = True
 
     def remove(self) -> None:
         """Leave the signal to whom it was left before; to whoever has taken it since, if somebody has."""

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, retry_if_result, wait_random_exponential
 
 from .._asgi import Clock
 from ..events import (
@@ -22,7 +22,7 @@ from ..events import (
     ResourceUp,
 )
 from .bell import Bell
-from .faults import MISTAKES, CheckFailed, RunEnded
+from .faults import MISTAKES, Cancelled, CheckFailed, RunEnded
 from .resource import Act, Resource
 from .standing import Standing, State
 
@@ -68,7 +68,11 @@ class Keeper:
         self._began = 0.0
         self._is_held = False
         """Whether `start` has returned and `stop` has not been called for it."""
+        self._turn = 0
+        """How often it has come up or gone down by its own task: what a check finds is of the turn that it began in."""
         self._running: asyncio.Task[object] | None = None
+        self._looking: asyncio.Task[None] | None = None
+        """What looks again at one that a check has found down."""
         self._stop_times: tuple[float, float] | None = None
         self._asked: asyncio.Future[None] | None = None
 
@@ -109,7 +113,7 @@ class Keeper:
         if cause is None:
             # Once it was up, nobody here knows how long it took to come back: it was down, and tried by itself.
             self._up(None if self.standing.latency is not None else self._monotonic() - self._began)
-        elif self.standing.is_up:
+        elif self.standing.state in ("up", "starting"):
             self._down(cause)
 
     async def look(self) -> None:
@@ -117,17 +121,41 @@ class Keeper:
         check = self.resource.check
         if check is None or not self._is_serving():
             return
-        began = self._monotonic()
+        began, turn = self._monotonic(), self._turn
         try:
             if await self._bounded(check) is False:
                 raise CheckFailed
         except Exception as error:
             # It may have gone down, and up again, meanwhile.
-            if self._is_serving() and self.standing.is_up:
+            if self._is_serving() and turn == self._turn and self.standing.is_up:
                 self._down(error)
+                self._look_again()
         else:
-            if self._is_serving():
+            if self._is_serving() and turn == self._turn:
                 self._up(self._monotonic() - began)
+
+    def _look_again(self) -> None:
+        """Have it looked at until it is up, whether or not anybody asks."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.get_running_loop().create_task(self._until_well())
+
+    async def _until_well(self) -> None:
+        has_waited = False
+
+        async def is_down() -> bool:
+            nonlocal has_waited
+            if has_waited:
+                await self.look()
+            has_waited = True
+            return self._is_serving() and self.standing.state == "down"
+
+        backoff = self.resource.retry
+        looking = AsyncRetrying(
+            wait=wait_random_exponential(multiplier=backoff.first, max=backoff.most),
+            retry=retry_if_result(bool),
+            sleep=self._sleep,
+        )
+        await looking(is_down)
 
     # Its task
 
@@ -171,6 +199,10 @@ class Keeper:
             self._down(error)
             raise
         self._is_held = True
+        self._turn += 1
+        if self._stop_times is not None:
+            # It has finished all the same, so it is owed its stop.
+            return
         if resource.tells is None:
             self._up(self._monotonic() - self._began)
         assert self._asked is not None
@@ -184,8 +216,11 @@ class Keeper:
         if self._asked.done():
             return
         end = _end_of(self._running)
+        self._turn += 1
         self._down(end)
         await self._release(resource.timeout)
+        if self._stop_times is not None:
+            return
         if self._monotonic() - up_at < resource.retry.most:
             raise end
         # It ran for long, so the next waits begin anew.
@@ -208,12 +243,14 @@ class Keeper:
 
     async def _release(self, timeout: float) -> bool:
         """End what runs, and call `stop` if it is owed; return whether that went well."""
-        running, self._running = self._running, None
+        beside = {task for task in (self._running, self._looking) if task is not None}
+        self._running = self._looking = None
         try:
             async with asyncio.timeout(timeout):
-                if running is not None:
-                    running.cancel()
-                    await asyncio.wait({running})
+                for task in beside:
+                    task.cancel()
+                if beside:
+                    await asyncio.wait(beside)
                 if self._is_held and self.resource.stop is not None:
                     await _called(self.resource.stop)
         except (Exception, asyncio.CancelledError) as error:
@@ -234,6 +271,11 @@ class Keeper:
             if limit.expired():
                 raise TimeoutError(f"not done within {seconds:g} s") from error
             raise
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            raise Cancelled(str(error)) from error
 
     # What it tells
 

@@ -28,7 +28,7 @@ class LateStart:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection scope."""
-        if not self._life.was_started and scope["type"] in ("http", "websocket"):
+        if self._life.is_unstarted and scope["type"] in ("http", "websocket"):
             try:
                 await self._life.start_late()
             except ResourceFailed as error:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, Protocol
+from weakref import WeakSet
 
 from .._asgi import Clock
 from ..cache.cache import Cache
@@ -13,6 +15,8 @@ from ..events import Listener
 from .degradable import Degradable
 from .resource import Report, Resource
 from .supervisor import Supervisor
+
+_log = logging.getLogger("asgi_resync")
 
 
 class Tier(Protocol):
@@ -62,8 +66,8 @@ class Life:
         if tier is not None:
             given.insert(0, redis_resource(tier, lambda: self.resources.left))
         self.resources = Supervisor(given, shutdown_timeout=shutdown, on_event=on_event, wall=clock)
-        self.was_started = False
-        """Whether anybody has started it yet, in order or late."""
+        self._known: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
+        """The loops on which somebody has started it, in order or late."""
         self._cache = cache
         self._tier = tier
         self._close = close
@@ -73,6 +77,8 @@ class Life:
         self._shutdown = shutdown
         self._lives: dict[asyncio.AbstractEventLoop, tuple[int, asyncio.Task[None]]] = {}
         """By loop, how often it was started there and not stopped, and the sweep."""
+        self._stopping: dict[asyncio.AbstractEventLoop, asyncio.Task[None]] = {}
+        """By loop, the stop that is under way there."""
         self._late_by: float | None = None
         self._owned: set[asyncio.Task[None]] = set()
 
@@ -86,8 +92,12 @@ class Life:
         loop = running_loop()
         if loop is None:
             # Requests pass untouched there, so there is nothing to do.
+            if self.has_own:
+                _log.warning("Resources are started on asyncio alone, and this server runs another loop: none is.")
             return
-        self.was_started = True
+        if loop in self._stopping:
+            await asyncio.wait({self._stopping[loop]})
+        self._known.add(loop)
         for gone in [other for other in list(self._lives) if other.is_closed()]:
             self._lives.pop(gone, None)
         count, sweep = self._lives[loop] if loop in self._lives else (0, loop.create_task(self._sweep()))
@@ -101,22 +111,32 @@ class Life:
             raise
 
     async def stop(self) -> None:
-        """Stop what `start` started on this loop: background calls of the app first, since they use the resources."""
+        """Stop what `start` started on this loop: background calls of the app first, since they use the resources.
+
+        Cancelling it shortens nothing: it has an end anyway, and raises CancelledError then.
+        """
         loop = running_loop()
         if loop is None:
             return
-        if loop not in self._lives:
+        if loop not in self._stopping:
+            count, sweep = self._lives.pop(loop, (0, None))
+            if count > 1 and sweep is not None:
+                self._lives[loop] = (count - 1, sweep)
+                return
+            self._stopping[loop] = stopping = loop.create_task(self._stop(loop, sweep), name="resync stop")
+            stopping.add_done_callback(lambda _: self._stopping.pop(loop, None))
+        await unhurried(self._stopping[loop])
+
+    async def _stop(self, loop: asyncio.AbstractEventLoop, sweep: asyncio.Task[None] | None) -> None:
+        if sweep is None:
             await self._closed(self._shutdown)
             return
-        count, sweep = self._lives.pop(loop)
-        if count > 1:
-            self._lives[loop] = (count - 1, sweep)
-            return
+        until = loop.time() + self._shutdown
         ended = {sweep, *(task for task in self._owned if task.get_loop() is loop)}
         for task in ended:
             task.cancel()
-        await asyncio.wait(ended)
-        until = loop.time() + self._shutdown
+        # Checks of resources are among them, and need not heed it.
+        await asyncio.wait(ended, timeout=self._shutdown / 4)
         try:
             # What calls the app in the background leaves some time to what is stopped after it.
             await self._cache.settle(self._shutdown / 2 if self.resources else self._shutdown)
@@ -139,12 +159,18 @@ class Life:
         task.add_done_callback(self._owned.discard)
 
     def begin_late(self) -> None:
-        """Start *tier* and the resources in the background, if nobody has ever started them."""
-        if self.was_started:
+        """Start *tier* and the resources in the background, if nobody has started them on this loop before."""
+        if running_loop() is None or not self.is_unstarted:
             return
         if self._tier is not None:
             self._tier.start()
         self.resources.begin()
+
+    @property
+    def is_unstarted(self) -> bool:
+        """Whether there is a loop here on which nobody has started it yet, in order or late."""
+        loop = running_loop()
+        return loop is not None and loop not in self._known
 
     async def start_late(self) -> None:
         """Start the resources where the server plays no lifespan, and wait for those that are critical.
@@ -156,7 +182,7 @@ class Life:
             self._late_by = loop.time() + self._timeout
         self.resources.begin()
         await self.resources.ready(max(0.0, self._late_by - loop.time()))
-        self.was_started = True
+        self._known.add(loop)
 
 
 def redis_resource(tier: Tier, left: Callable[[], float]) -> Resource:
@@ -176,6 +202,19 @@ def redis_resource(tier: Tier, left: Callable[[], float]) -> Resource:
 
 CLOSING = 0.2
 """Seconds for Redis to be told goodbye, out of those that there are to write what waits."""
+
+
+async def unhurried(task: asyncio.Task[None]) -> None:
+    """Wait until *task* is done, and raise what it raises; cancelled, raise CancelledError only then."""
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
+    task.result()
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:

@@ -10,16 +10,20 @@ from typing import Any
 from .._asgi import Clock
 from ..breaker.report import BreakerReport
 from ..cache.memory import MemoryStats
+from .graph import Graph
 from .health import Health, Readiness, health_of, readiness_of, with_impact
 from .life import Life
 
 WAIT = 0.5
 """Seconds that a probe waits for checks under way; then it tells what is known. Orchestrators give probes a second."""
 
+SAME = 0.05
+"""Seconds for which one drawing of the graph will do in any case: it is asked for each name that is out."""
+
 
 class Probes:
     """What can be asked of *life*: `health` and `readiness`. *breakers* and *memory* return how those stand, and
-    *impact* what an outage of a name touches.
+    *graph* what depends on what, so what an outage of a name touches.
 
     The results of checks hold for *interval* seconds, and those who ask meanwhile share them. *clock* gives seconds
     since the epoch.
@@ -32,7 +36,7 @@ class Probes:
         breakers: Callable[[], Iterable[BreakerReport]],
         memory: Callable[[], MemoryStats],
         has_l2: bool,
-        impact: Callable[[str], Mapping[Any, tuple[str, ...]]],
+        graph: Callable[[], Graph],
         interval: float,
         clock: Clock = time.time,
         monotonic: Clock = time.monotonic,
@@ -41,7 +45,9 @@ class Probes:
         self._breakers = breakers
         self._memory = memory
         self._has_l2 = has_l2
-        self._impact = impact
+        self._graph = graph
+        self._drawn: Graph | None = None
+        self._drawn_at = 0.0
         self._interval = interval
         self._clock = clock
         self._monotonic = monotonic
@@ -54,6 +60,13 @@ class Probes:
         """Return how everything is, checked by now."""
         await self._check(self._life.resources)
         return with_impact(self._known(), self._impact)
+
+    def _impact(self, name: str) -> Mapping[Any, tuple[str, ...]]:
+        # Drawing it takes milliseconds where much was learned, and a storm of probes comes when much is out.
+        now = self._monotonic()
+        if self._drawn is None or now - self._drawn_at >= max(self._interval, SAME):
+            self._drawn, self._drawn_at = self._graph(), now
+        return self._drawn.impact(name)
 
     async def readiness(self) -> Readiness:
         """Return whether the app can serve; only what is critical is checked for that."""

@@ -81,7 +81,7 @@ class Supervisor(Mapping[str, Standing]):
     @property
     def is_here(self) -> bool:
         """Whether they were started in this loop, and not stopped."""
-        return self._home is not None and self._home[0] is asyncio.get_running_loop()
+        return self.is_running and self._home is not None and self._home[0] is _loop_here()
 
     @property
     def is_ready(self) -> bool:
@@ -226,6 +226,13 @@ class Supervisor(Mapping[str, Standing]):
 
         assert resource.tells is not None
         resource.tells(report)
+
+
+def _loop_here() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def _untold(event: Event) -> None:

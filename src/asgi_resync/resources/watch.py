@@ -163,7 +163,7 @@ class Watcher:
             raise FileNotFoundError
         notices = awatch(
             *watched,
-            watch_filter=None,
+            watch_filter=lambda _, changed: self._may_concern(changed),
             debounce=50,
             step=50,
             yield_on_timeout=True,
@@ -181,6 +181,12 @@ class Watcher:
         except (OSError, RuntimeError):
             if not was_heard:
                 raise
+
+    def _may_concern(self, changed: str) -> bool:
+        """Whether the file *changed* may be ours, or lead to it. A log that is written beside it is not, nor leads."""
+        if os.path.basename(changed) in (os.path.basename(self.path), os.path.basename(os.path.realpath(self.path))):
+            return True
+        return os.path.islink(changed) or not os.path.isfile(changed)
 
     def _retrying(self, where: str) -> AsyncRetrying:
         def told(state: RetryCallState) -> None:

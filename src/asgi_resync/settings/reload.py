@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from itertools import count
@@ -22,6 +23,8 @@ from .parts import Parts
 if TYPE_CHECKING:
     from ..resources.watch import OnChange
 
+_log = logging.getLogger("asgi_resync")
+
 
 def config_resource(
     settings: Settings,
@@ -30,10 +33,16 @@ def config_resource(
 ) -> Resource | None:
     """Return what watches the config file of *settings*, as the resource `config`; None where there is none.
 
+    With RESYNC_RELOAD_ON_SIGHUP it takes SIGHUP too, which without a file does nothing but say so.
+
     It is never critical: without it, the settings stay as they are.
     """
     if settings.config_file is None:
-        return None
+        if not settings.reload_on_sighup:
+            return None
+        # Without this, the signal would end the process of who asked to have it mean something else.
+        hollow = Hangup(lambda: _log.warning("SIGHUP: there is no RESYNC_CONFIG_FILE to read again."))
+        return Resource("config", start=hollow.install, stop=hollow.remove, critical=False)
     from ..resources.watch import Watcher  # which loads tenacity
 
     watcher = Watcher(settings.config_file, reload, on_failure=on_failure)

@@ -28,6 +28,7 @@ from ..tags import PurgeLedger
 from ..undelivered import Delivery
 from .confirmations import Confirmations
 from .courier import Courier
+from .expiry import HORIZON
 from .frames import Frames
 from .hearing import Hearing
 from .journal import Changes, Journal
@@ -67,7 +68,7 @@ class Backplane:
         interval: float = INTERVAL,
         patience: float = PATIENCE,
         forget: float = 60.0,
-        horizon: float = 86_400.0,
+        horizon: float = HORIZON,
         clock: Clock = time.time,
         monotonic: Clock = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,

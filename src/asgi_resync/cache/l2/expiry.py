@@ -7,8 +7,10 @@ import math
 from ..entry import StoredResponse
 from ..store import Record
 
-MAX_PX = 10 * 366 * 86_400 * 1000
-"""Milliseconds that Redis keeps anything at most: ten years, far below what overflows there."""
+MAX_PX = 30 * 86_400 * 1000
+"""Milliseconds that Redis keeps anything at most. The journal of purges must remember for longer: see `HORIZON`."""
+HORIZON = MAX_PX / 1000 + 86_400.0
+"""Seconds for which a purge may concern a record, with a day for what is under way and for clocks that differ."""
 
 
 def lifetime_there(entry: StoredResponse, now: float, *, cap: float, jitter: float, lot: float) -> float:
@@ -26,7 +28,7 @@ def lifetime_there(entry: StoredResponse, now: float, *, cap: float, jitter: flo
 def px_of(record: Record, lifetime: float, now: float) -> int:
     """Return for how many milliseconds from *now* Redis keeps *record*: its *lifetime* there and its longest window.
 
-    0 or less if that is over.
+    At most `MAX_PX`; 0 or less if that is over.
     """
     if isinstance(record, StoredResponse):
         window = max(record.stale_while_revalidate, record.stale_if_error, record.keep)

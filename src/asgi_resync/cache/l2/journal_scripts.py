@@ -35,7 +35,7 @@ local function keep()
     'floor', text(floor))
 end
 local function prolong()
-  for _, name in ipairs(KEYS) do redis.call('PEXPIRE', name, 2592000000) end
+  for _, name in ipairs(KEYS) do redis.call('PEXPIRE', name, 3456000000) end
 end
 """
 
