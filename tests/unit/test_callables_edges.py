@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 from tests.unit.caching import turns
 from tests.unit.test_turn import Desk, Shared
@@ -326,3 +327,29 @@ async def test_values_made_under_keys_of_the_moment_have_one_label_and_no_place_
 
     assert {"jobs:{status}", "get_or_set"} == {event.route for event in told if isinstance(event, CacheEvent)}
     assert "get_or_set" not in {node.name for node in resync.graph.nodes}
+
+
+class Job(msgspec.Struct):
+    """What an older version of the app kept, and this one does not take."""
+
+    status: str
+
+    def __post_init__(self) -> None:
+        if self.status not in {"READY", "ABEND"}:
+            raise KeyError(self.status)
+
+
+async def test_a_value_that_its_type_refuses_is_made_anew() -> None:
+    """Whatever the type's own checks raise."""
+    cache = Cache()
+    await cache.get_or_set("job", lambda: {"status": "GONE"}, ttl=60, type=dict)
+
+    assert Job("READY") == await cache.get_or_set("job", lambda: Job("READY"), ttl=60, type=Job)
+    assert Job("READY") == await cache.get_or_set("job", lambda: Job("ABEND"), ttl=60, type=Job)
+
+
+async def test_a_value_that_holds_itself_is_refused_by_name() -> None:
+    value: list[object] = []
+    value.append(value)
+    with pytest.raises(RuleError, match="loop"):
+        await Cache().get_or_set("loop", lambda: value, ttl=60)

@@ -73,3 +73,9 @@ def test_the_names_of_one_key_are_of_one_slot() -> None:
     assert names.tombstone("00ff") == "re(x)sync:d:{00ff}"
     assert names.lease("00ff") == "re(x)sync:l:{00ff}"
     assert names.channel == "re(x)sync:backplane"
+
+
+def test_databases_of_one_server_do_not_hear_each_other() -> None:
+    """SELECT does not tell channels apart."""
+    assert Names("resync:").channel == Names("resync:", 0).channel == "resync:backplane"
+    assert "resync:backplane/3" == Names("resync:", 3).channel

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import shutil
 import signal
@@ -403,3 +404,47 @@ async def test_two_loops_apply_a_change_once(tmp_path: Path) -> None:
         assert resync.settings.cache.keep == 7.0
 
     assert len(applied) == 1
+
+
+async def test_a_log_beside_the_file_is_no_notice(tmp_path: Path) -> None:
+    """What hears of it writes to the log again, and so on for ever."""
+    path = tmp_path / "resync.toml"
+    path.write_text("")
+    log = tmp_path / "app.log"
+    log.write_text("")
+    (tmp_path / "..data").symlink_to(tmp_path)
+    watcher = Watcher(str(path), Reader(path))
+
+    assert not watcher._may_concern(str(log))
+    for name in ("resync.toml", "..data", "gone"):
+        assert watcher._may_concern(str(tmp_path / name))
+
+
+async def test_a_hangup_without_a_file_ends_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    """Who asks for SIGHUP to mean something else does not want it to end the process."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        async with asyncio.timeout(PATIENCE), Resync.from_env({"RESYNC_RELOAD_ON_SIGHUP": "true"}).lifespan():
+            while signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # noqa: ASYNC110 - whoever starts it tells nobody
+                await asyncio.sleep(0)
+            os.kill(os.getpid(), signal.SIGHUP)
+            await asyncio.sleep(0)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert "RESYNC_CONFIG_FILE" in caplog.text
+
+
+async def test_the_level_of_the_log_is_changed_live_and_given_back(tmp_path: Path) -> None:
+    path = tmp_path / "resync.toml"
+    path.write_text("")
+    logger = logging.getLogger("asgi_resync")
+    before = logger.level
+    resync = Resync.from_env({"RESYNC_CONFIG_FILE": str(path)})
+    levels = []
+    for text in ('log_level = "debug"', 'log_level = "error"', 'log_level = "loud"', ""):
+        path.write_text(text)
+        await resync.reload()
+        levels.append(logger.level)
+
+    assert [logging.DEBUG, logging.ERROR, logging.ERROR, before] == levels

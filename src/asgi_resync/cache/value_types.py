@@ -45,7 +45,7 @@ def returned_by(function: Callable[..., object]) -> object:
 def written(value: object, key: CacheKey) -> bytes:
     try:
         return _encode(value)
-    except (TypeError, ValueError, OverflowError) as error:
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
         remedy = f"return what msgspec can write ({error})"
         raise RuleError(f"the value of {key[1]}", type(value).__name__, remedy) from error
 
@@ -66,5 +66,6 @@ def read_value(decoder: msgspec.msgpack.Decoder[Any], entry: StoredResponse) -> 
     """Return the value, or UNREADABLE for one of another type: an older version of the app may have stored it."""
     try:
         return decoder.decode(entry.body)
-    except msgspec.DecodeError:
+    except Exception:
+        # Not msgspec's alone: a type has checks of its own, which raise what they like.
         return UNREADABLE

@@ -20,6 +20,8 @@ from .variable import PLACEHOLDER, Room, Variable, setting, variables_of
 
 Profile: TypeAlias = Literal["development", "production"]
 
+LogLevel: TypeAlias = Literal["debug", "info", "warning", "error", "critical"]
+
 _HOUR = 3600
 
 
@@ -104,6 +106,13 @@ class Settings(Room, frozen=True, kw_only=True):
         float,
         setting("duration", "Time for which the result of a resource's check holds", low=0, high=_HOUR),
     ] = 5.0
+    log_level: (
+        Annotated[
+            LogLevel,
+            setting("choice", "Level of the logger `asgi_resync`; without it, as the app's logging has it"),
+        ]
+        | None
+    ) = None
     console_token: (
         Annotated[
             str,

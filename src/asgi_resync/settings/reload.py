@@ -73,6 +73,7 @@ class Reloader:
         self.settings = settings
         self.environ = environ
         self._parts = parts
+        parts.log(settings)
         self._tell = tell
         self._load = load
         self._lock = threading.Lock()

@@ -63,6 +63,7 @@ class Backplane:
         drop: Callable[[CacheKey, int], Awaitable[None]],
         node: str,
         prefix: str = "resync:",
+        database: int = 0,
         signing_keys: Sequence[str] = (),
         lease: float = LEASE,
         interval: float = INTERVAL,
@@ -86,7 +87,7 @@ class Backplane:
         self._ledger = ledger
         self._near = near
         self._drop = drop
-        self._channel = Names(prefix).channel
+        self._channel = Names(prefix, database).channel
         self.frames = Frames(self._channel, signing_keys)
         self._journal = Journal(
             link,

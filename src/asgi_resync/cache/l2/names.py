@@ -57,17 +57,20 @@ def digest_of(raw: bytes) -> str:
 
 
 class Names:
-    """Names under one *prefix*. Those of one key hash to one slot of a cluster, as what is in braces decides."""
+    """Names under one *prefix*. Those of one key hash to one slot of a cluster, as what is in braces decides.
+
+    A server's channels are the same in all its databases, so the channel has the number of *database* in its name.
+    """
 
     __slots__ = ("_lease", "_record", "_tombstone", "channel")
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, database: int = 0) -> None:
         # Braces in the prefix would decide the slot, and put all keys into one.
         prefix = prefix.replace("{", "(").replace("}", ")")
         self._record = prefix + "r:{"
         self._tombstone = prefix + "d:{"
         self._lease = prefix + "l:{"
-        self.channel = prefix + "backplane"
+        self.channel = prefix + "backplane" + (f"/{database}" if database else "")
         """Where processes tell each other what they replaced and purged."""
 
     def record(self, digest: str) -> str:

@@ -72,6 +72,7 @@ class RedisStore:
         *,
         timeout: float = 0.05,
         prefix: str = "resync:",
+        database: int = 0,
         ttl: float = 600.0,
         jitter: float = 0.1,
         signing_keys: Sequence[str] = (),
@@ -85,7 +86,7 @@ class RedisStore:
         on_event: Listener | None = None,
     ) -> None:
         self._link = redis if not isinstance(redis, str) else _link_to(redis, timeout)
-        self._names = Names(prefix)
+        self._names = Names(prefix, database)
         self._ttl = ttl
         self._jitter = jitter
         self._seal = Seal(signing_keys)

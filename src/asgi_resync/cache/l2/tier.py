@@ -69,6 +69,7 @@ class SecondTier:
         self._pulse = Pulse(guard, lambda: self.plane.is_live)
         self._link = RedisLink(url, guard=self._pulse, deadline=deadline)
         self._control = RedisLink(url, deadline=CONTROL_DEADLINE, connections=1)
+        database = self._link.database
         near_only = RedisStore(self._control, prefix=prefix, signing_keys=signing_keys)
         self.plane = Backplane(
             self._control,
@@ -77,6 +78,7 @@ class SecondTier:
             drop=near_only.drop,
             node=node,
             prefix=prefix,
+            database=database,
             signing_keys=signing_keys,
             forget=near_ttl,
             clock=clock,
@@ -85,6 +87,7 @@ class SecondTier:
         far = RedisStore(
             self._link,
             prefix=prefix,
+            database=database,
             ttl=far_ttl,
             jitter=jitter,
             signing_keys=signing_keys,
@@ -97,7 +100,7 @@ class SecondTier:
         self._store = TieredStore(memory, far, near_ttl=near_ttl, on_event=on_event)
         self._leases = Leases(
             self._link,
-            Names(prefix),
+            Names(prefix, database),
             origin=node,
             seconds=lease,
             encode=self.plane.frames.whole,

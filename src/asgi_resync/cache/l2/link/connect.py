@@ -50,6 +50,7 @@ class Connector:
         self.place = place
         self.timeout = timeout
         asked = cast(dict[str, Any], parse_url(place.base))
+        self.database = int(asked.get("db") or 0)
         self._class: Any = asked.get("connection_class", Connection)
         self._sentinel_auth = {
             name: asked.pop(f"sentinel_{name}") for name in ("username", "password") if f"sentinel_{name}" in asked

@@ -65,6 +65,8 @@ class RedisLink:
             self._connector = Connector(place_of(url), connect_timeout, version)
         except ValueError as error:
             raise SettingsError([SettingProblem("RESYNC_REDIS_URL", masked(url), str(error))]) from None
+        self.database = self._connector.database
+        """The number of the database that the URL names."""
         self._guard: Guard = _Open() if guard is None else guard
         self._deadline = deadline
         self._connections = connections
