@@ -311,6 +311,27 @@ async def test_a_second_loop_takes_over_where_the_first_is_stopped(server: Serve
     assert not tier.plane.is_live
 
 
+async def test_a_stop_that_is_cut_short_leaves_nothing_open(server: Server) -> None:
+    """Whenever it is cancelled: no connection, and no task."""
+    resync = Resync.from_env({"RESYNC_REDIS_URL": server.url})
+    tier = resync._tier
+    assert tier is not None
+    before = server.info("clients")["connected_clients"]
+    for turns in range(4):
+        tier.start()
+        await _until(lambda: tier.plane.is_live)
+        stopping = asyncio.create_task(tier.stop(5))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        stopping.cancel()
+        await asyncio.wait({stopping})
+        if turns == 0:
+            # It had not begun.
+            await tier.stop(5)
+        await _until(lambda: server.info("clients")["connected_clients"] == before)
+        assert {asyncio.current_task()} == asyncio.all_tasks()
+
+
 async def test_values_of_functions_are_shared_too(server: Server) -> None:
     """One call in all processes, found by the other, and purged everywhere."""
     calls = 0

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import cast
 
 from tests.contract.store_contract import NOW
 
+from asgi_resync.cache.l2.backplane import Backplane
 from asgi_resync.cache.l2.courier import Courier
 from asgi_resync.cache.l2.frames import Frames
 from asgi_resync.cache.l2.journal import Journal, Written
+from asgi_resync.cache.l2.ports import Link, Near
 from asgi_resync.cache.tags import PurgeLedger
 from asgi_resync.events import CacheKey
 
@@ -70,3 +74,27 @@ async def test_those_who_waited_for_a_delivery_travel_together_in_the_next() -> 
     await asyncio.gather(*tasks)
     assert journal.writes == 2
     assert not len(ledger.undelivered)
+
+
+async def test_a_purge_whose_delivery_ends_with_its_loop_is_queued() -> None:
+    """The loop that speaks to Redis ends while another one's purge is on its way: nobody is cancelled by that."""
+    begun = threading.Event()
+
+    async def deliver() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    async def speak() -> None:
+        plane._courier = cast(Courier, SimpleNamespace(loop=asyncio.get_running_loop(), deliver=deliver))
+        plane.is_live = True
+        ready.set()
+        await asyncio.to_thread(begun.wait)
+
+    ready = threading.Event()
+    near = cast(Near, SimpleNamespace(drop_near=lambda keys: None))
+    plane = Backplane(cast(Link, None), PurgeLedger(), near, drop=_drop, node="a")
+    speaking = asyncio.create_task(asyncio.to_thread(asyncio.run, speak()))
+    await asyncio.to_thread(ready.wait)
+
+    assert "queued" == (await plane.purge(["plan"])).state
+    await speaking

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 from tests.unit.caching import FRESH, Cached, cached
 
 from asgi_resync import CacheRule
+from asgi_resync.cache.undelivered import Delivery
+from asgi_resync.events import CacheKey
 from asgi_resync.testing import Reply, ScriptedApp
 
 READS = CacheRule("/find", ttl=60, methods=["POST", "QUERY"], body_in_key=True, max_key_body=4)
@@ -170,3 +173,27 @@ async def test_the_default_port_is_no_other_url() -> None:
         before = app.calls
         await site.get(headers={"host": "example.com"})
         assert before + 1 == app.calls, act
+
+
+async def test_all_that_one_request_made_invalid_is_told_at_once() -> None:
+    """Who waits for the others to be told waits once, however many URLs the answer names."""
+
+    class Told:
+        """What the other processes are told."""
+
+        def __init__(self) -> None:
+            self.keys: list[list[CacheKey]] = []
+
+        async def purge(
+            self, tags: Iterable[str] = (), keys: Iterable[CacheKey] = (), *, soft: bool = False, confirm: bool = True
+        ) -> Delivery:
+            self.keys.append(list(keys))
+            return Delivery(state="queued")
+
+    moved = [(b"location", b"/jobs/7"), (b"content-location", b"/jobs/latest")]
+    site = cached(ScriptedApp(Reply(status=201, headers=moved)))
+    site.cache.plane = told = Told()
+    await site.ask("PUT", "/find")
+
+    assert 1 == len(told.keys)
+    assert {"/find", "/jobs/7", "/jobs/latest"} <= {str(key[3]) for key in told.keys[0]}

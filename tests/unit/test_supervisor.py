@@ -641,3 +641,20 @@ async def test_one_that_looks_after_itself_may_be_down_from_the_start() -> None:
     reports[0](None)
     assert supervisor["redis"].is_up
     await supervisor.stop(1)
+
+
+async def test_what_a_resource_says_of_itself_is_shown_if_it_is_a_word() -> None:
+    """Health holds no text of another service."""
+    house = House()
+    reports: list[Report] = []
+    supervisor = house.supervisor([house.make("redis", tells=reports.append, critical=False)])
+    await supervisor.start(10)
+    await until(lambda: "redis is up" in house.order)
+    seen = []
+    for word in ("redis.ConnectionError", "refused by 10.0.0.7:6379", "", "x" * 64):
+        reports[0](None)
+        reports[0](word)
+        seen.append(supervisor["redis"].cause)
+    await supervisor.stop(1)
+
+    assert ["redis.ConnectionError", "Down", "Down", "Down"] == seen

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from asgi_resync import Resource, Resync, events
+from asgi_resync import Resource, Resync, Settings, events
 from asgi_resync.resources.debounce import Debounce
 from asgi_resync.resources.hangup import Hangup
 from asgi_resync.resources.supervisor import Supervisor
@@ -448,3 +448,19 @@ async def test_the_level_of_the_log_is_changed_live_and_given_back(tmp_path: Pat
         levels.append(logger.level)
 
     assert [logging.DEBUG, logging.ERROR, logging.ERROR, before] == levels
+
+
+async def test_settings_that_code_has_given_are_no_error_at_each_start(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Their file is not read again; whoever asks for it is told why."""
+    path = tmp_path / "resync.toml"
+    path.write_text("[cache]\nkeep = 2")
+    resync = Resync(Settings.from_env({"RESYNC_CONFIG_FILE": str(path)}))
+    with caplog.at_level(logging.INFO, "asgi_resync"):
+        async with asyncio.timeout(PATIENCE), resync.lifespan():
+            while "not read again" not in caplog.text:  # noqa: ASYNC110 - a log wakes nobody
+                await asyncio.sleep(0.01)
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert isinstance(await resync.reload(), events.ConfigRefused)
+    assert 2.0 == resync.settings.cache.keep

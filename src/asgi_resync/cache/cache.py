@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from .._asgi import Clock
@@ -340,13 +340,21 @@ class Cache:
         """Return whether *key* was dropped after *moment* of `drops`, so that an older answer must not be kept."""
         return self._dropped.get(hash(key), self._forgotten) > moment
 
-    async def invalidate(self, key: CacheKey, *, bodies: bool) -> None:
-        """Forget *key* since an unsafe request succeeded (RFC 9111 §4.4); with *bodies*, what is kept by body too."""
-        # A remote tier would have to be asked first, so there it is told also when nothing was stored.
-        if self.emit is not None and (self.store.is_remote or self.near(key) is not None or bodies):
-            self.emit(Invalidated(key=key))
-        keys = same_urls(key)
-        await self._purge([url_tag(one) for one in keys] if bodies else (), keys, soft=False, confirm=False)
+    async def invalidate(self, targets: Mapping[CacheKey, bool]) -> None:
+        """Forget all *targets* at once since an unsafe request succeeded (RFC 9111 §4.4).
+
+        A key with True is forgotten with what is kept by body for its URL too.
+        """
+        keys: list[CacheKey] = []
+        tags: list[str] = []
+        for key, bodies in targets.items():
+            # A remote tier would have to be asked first, so there it is told also when nothing was stored.
+            if self.emit is not None and (self.store.is_remote or self.near(key) is not None or bodies):
+                self.emit(Invalidated(key=key))
+            same = same_urls(key)
+            keys += same
+            tags += map(url_tag, same) if bodies else ()
+        await self._purge(tags, keys, soft=False, confirm=False)
 
     def refresh_failed(self, key: CacheKey, entry: StoredResponse, cause: str) -> None:
         """Tell that a refresh in the background brought nothing; what is stored stays, and is left alone a while."""

@@ -57,14 +57,15 @@ class Invalidator:
         root = scope.get("root_path", "")
         rule = self._rule_for(scope, "GET") if self._rules else None
         key = primary_key(scope, host, rule.query_in_key(query) if rule is not None else query)
-        await self._cache.invalidate(key, bodies=not reads and self._may_hold_bodies(scope["path"], root))
+        targets = {key: not reads and self._may_hold_bodies(scope["path"], root)}
         references = [value for name, value in headers if name.lower() in (b"location", b"content-location")]
         if references:
             raw_path = scope.get("raw_path") or raw_path_of(scope["path"])
             target = f"{key[0]}://{host.decode('latin-1')}{raw_path.decode('latin-1')}"
             for url in same_origin_targets(target, references):
                 other = key_of_url(url_in_key(url, self._rules, root))
-                await self._cache.invalidate(other, bodies=not reads and self._may_hold_bodies(str(other[3]), root))
+                targets.setdefault(other, not reads and self._may_hold_bodies(str(other[3]), root))
+        await self._cache.invalidate(targets)
 
     def _may_hold_bodies(self, path: str, root: str) -> bool:
         return any(rule.matcher(route_path(path, root)) is not None for rule in self._body_rules)

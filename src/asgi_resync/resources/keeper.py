@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
@@ -27,6 +28,9 @@ from .resource import Act, Resource
 from .standing import Standing, State
 
 Sleep = Callable[[float], Awaitable[None]]
+
+WORD = re.compile(r"[A-Za-z][\w.-]{0,62}", re.ASCII)
+"""What a cause may be that somebody else gives."""
 
 
 class Keeper:
@@ -114,7 +118,8 @@ class Keeper:
             # Once it was up, nobody here knows how long it took to come back: it was down, and tried by itself.
             self._up(None if self.standing.latency is not None else self._monotonic() - self._began)
         elif self.standing.state in ("up", "starting"):
-            self._down(cause)
+            # It is shown to whoever asks for health, so no text of another service, nor an address, may be in it.
+            self._down(cause if WORD.fullmatch(cause) else "Down")
 
     async def look(self) -> None:
         """Check it, unless it is not started."""

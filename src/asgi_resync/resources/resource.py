@@ -16,7 +16,11 @@ Act: TypeAlias = Callable[[], object]
 """A function of nothing, async or not. One that is not async runs on the event loop, so it must not wait."""
 
 Report: TypeAlias = Callable[[str | None], None]
-"""Called on the event loop with None when a resource has come up, or with a short word for why it went down."""
+"""Called on the event loop with None when a resource has come up, or with a short word for why it went down.
+
+A word has letters, digits, "_", "-" and ".", such as the name of an exception's class. Health shows it, and "Down" for
+anything else.
+"""
 
 
 def _check_seconds(name: str, value: object) -> None:

@@ -99,6 +99,10 @@ class Reloader:
         return outcome
 
     def _read(self, is_whole: Callable[[], bool] | None) -> Settings | ConfigRefused | None:
+        if self.environ is None and is_whole is not None:
+            # Nobody has asked for it but the watcher, at each start.
+            _log.info("The config file is not read again: the settings were given in code, not by Resync.from_env().")
+            return None
         if self.environ is None:
             remedy = "these settings were given in code; make the Resync by Resync.from_env() to have them read again"
             return ConfigRefused(problems=(remedy,))

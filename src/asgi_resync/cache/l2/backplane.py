@@ -173,10 +173,10 @@ class Backplane:
         except RuntimeError:
             sending.close()
             return self._queued()
-        try:
-            return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), self._lease)
-        except TimeoutError:
-            return self._queued()
+        sent = asyncio.wrap_future(future)
+        done, _ = await asyncio.wait({sent}, timeout=self._lease)
+        # It is cancelled where that loop ends meanwhile.
+        return sent.result() if done and not sent.cancelled() else self._queued()
 
     async def _sent(self, courier: Courier, *, confirm: bool) -> Delivery:
         try:

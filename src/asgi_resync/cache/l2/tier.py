@@ -192,18 +192,25 @@ class SecondTier:
 
     async def stop(self, timeout: float) -> None:
         """Write what waits within *timeout* seconds, take leave of the other processes and close the connections."""
-        await self._store.flush(timeout)
-        await self._leases.aclose()
         loop, task = asyncio.get_running_loop(), self._task
-        self._loops.discard(loop)
-        if task is not None and task.get_loop() is loop:
-            self._task = None
-            task.cancel()
-            await asyncio.wait({task})
-            if not self._hand_over():
-                await self.plane.leave()
-        await self._control.aclose()
-        await self._link.aclose()
+        try:
+            await self._store.flush(timeout)
+            await self._leases.aclose()
+        finally:
+            # Also where it is cut short: what is left open would stay so.
+            self._loops.discard(loop)
+            try:
+                if task is not None and task.get_loop() is loop:
+                    self._task = None
+                    task.cancel()
+                    await asyncio.wait({task})
+                    if not self._hand_over():
+                        await self.plane.leave()
+            finally:
+                try:
+                    await self._control.aclose()
+                finally:
+                    await self._link.aclose()
 
     def _hand_over(self) -> bool:
         """Have another loop on which this was started stay connected; return whether there is one."""
