@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
 from ._asgi import AnyASGIApp, Clock, Receive, Scope, Send
+from ._asgi2 import single_callable
 from .arguments import by_name, check_rule, named, of_cached
 from .breaker.guard import BreakerGuard
 from .breaker.middleware import BreakerMiddleware
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
 
 
 class Resync:
-    """Everything the library does, for one process: `app = resync(app)` wraps any ASGI app.
+    """Everything the library does, for one process: `app = resync(app)` wraps any ASGI app, of ASGI 3 or 2.
 
     *settings* default to those without any environment; `from_env` reads it. *rules* say what is cached where the
     responses do not, and which routes need which upstreams: a CacheRule that names some makes its routes critical,
@@ -161,8 +162,7 @@ class Resync:
             interval=first.health_interval,
             clock=clock,
         )
-        # The cache lets these alone: that a process lives is not for Redis to say.
-        self._aside = probe_paths(first.health_path)
+        self._aside = probe_paths(first.health_path)  # The cache lets these alone.
         self.health_app = HealthApp(self._probes)
         """An ASGI app to mount, with `/livez`, `/readyz` and `/healthz`; RESYNC_HEALTH_PATH does it too."""
 
@@ -243,8 +243,8 @@ class Resync:
     def __call__(self, app: AnyASGIApp) -> ResyncApp:
         """Return *app* wrapped: cached, and with this Resync started and stopped around its lifespan.
 
-        Attributes of *app* are reached through the result, so routes can still be added to it. Raises AlreadyWrapped
-        if this Resync is already around *app*.
+        Attributes of *app* are reached through the result, so routes can still be added. Raises AlreadyWrapped if this
+        Resync is already around it.
         """
         if not callable(app):
             raise RuleError("app", app, "give an ASGI app, such as FastAPI()")
@@ -349,8 +349,7 @@ class Resync:
     async def start(self) -> None:
         """Start the resources, and what runs in the background of this loop. Two lifespans around one app do no harm.
 
-        Raises ResourceFailed if a critical resource is not up within RESYNC_STARTUP_TIMEOUT; then nothing is left
-        running.
+        Raises ResourceFailed if a critical one is not up within RESYNC_STARTUP_TIMEOUT; then nothing is left running.
         """
         await self._life.start()
 
@@ -360,6 +359,7 @@ class Resync:
 
     def _inside(self, app: AnyASGIApp) -> AnyASGIApp:
         """Return *app* with everything around it but the cache."""
+        app = single_callable(app)
         telling = DegradedAnswers(app) if self._life.may_degrade else app
         inner, path = self._late(self.guarded(telling)), self.settings.health_path
         # No breaker and no start may keep a probe from its answer.
@@ -376,7 +376,8 @@ class ResyncApp(CacheMiddleware):
     def __init__(self, resync: Resync, app: AnyASGIApp) -> None:
         super().__init__(resync._inside(app), cache=resync.cache, rules=resync.rules, aside=resync._aside)
         self.wrapped = app
-        self._late = resync._late(app)
+        self._called = single_callable(app)
+        self._late = resync._late(self._called)
         self.resync = resync
 
     async def other_scope(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -385,7 +386,7 @@ class ResyncApp(CacheMiddleware):
             await self._late(scope, receive, send)
             return
         lifespan = LifespanResponder(
-            self.wrapped, start=self.resync.start, stop=self.resync.stop, on_unsupported=self._unsupported
+            self._called, start=self.resync.start, stop=self.resync.stop, on_unsupported=self._unsupported
         )
         await lifespan(scope, receive, send)
 

@@ -7,13 +7,13 @@ import copy
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from tests.unit.caching import FRESH, turns
 
 from asgi_resync import AlreadyWrapped, CacheRule, Resync, RuleError, Settings, SettingsError, Upstream, events
-from asgi_resync._asgi import ASGIApp, Message
+from asgi_resync._asgi import ASGIApp, Message, Receive, Scope, Send
 from asgi_resync.testing import ManualClock, Reply, Response, ScriptedApp, request
 
 WINDOW = {"cache-control": "max-age=1, stale-while-revalidate=60"}
@@ -313,3 +313,30 @@ async def test_the_middleware_alone_serves_without_a_start() -> None:
     await request(middleware)
 
     assert 1 == app.calls
+
+
+async def test_an_app_of_asgi_2_is_wrapped_too() -> None:
+    """Called with the scope, and what that returns with the rest: as a function, and as a class."""
+    calls: list[str] = []
+
+    def function(scope: Scope) -> object:
+        async def instance(receive: Receive, send: Send) -> None:
+            calls.append(scope["path"])
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"cache-control", b"max-age=9")]})
+            await send({"type": "http.response.body", "body": b"old"})
+
+        return instance
+
+    class Class:
+        def __init__(self, scope: Scope) -> None:
+            self.instance: Any = function(scope)
+
+        async def __call__(self, receive: Receive, send: Send) -> None:
+            await self.instance(receive, send)
+
+    for app in (function, Class):
+        resync = Resync(clock=ManualClock())
+        for wrapped in (resync(cast(Any, app)), resync.middleware(cast(Any, app))):
+            assert b"old" == (await request(wrapped, "GET", f"/{app.__name__}")).body
+
+    assert ["/function", "/Class"] == calls
