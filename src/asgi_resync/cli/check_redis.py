@@ -71,7 +71,7 @@ async def check_redis(settings: Settings, timeout: float) -> list[Finding]:
             return found
         finally:
             await closed(wire)
-        if facts.get("redis_mode") == "sentinel":
+        if _mode(facts) == "sentinel":
             say("wrong", "is a sentinel", "the URL of what it watches is redis+sentinel://host:port/service")
             return found
         judge(facts, say)
@@ -140,9 +140,14 @@ async def _info(wire: Wire, say: Say) -> Mapping[str, str]:
     return facts_of(reply)
 
 
+def _mode(facts: Mapping[str, str]) -> str:
+    """Return `standalone`, `sentinel` or `cluster`: Valkey has a name of its own for it."""
+    return facts.get("redis_mode") or facts.get("server_mode") or ""
+
+
 async def _cluster(wire: Wire, facts: Mapping[str, str], say: Say) -> str:
     """Return what of a cluster it is, and say whether that is well."""
-    if facts.get("redis_mode") != "cluster" and facts.get("server_mode") != "cluster":
+    if _mode(facts) != "cluster":
         return ""
     try:
         cluster = facts_of(await _asked(wire, "CLUSTER", "INFO"))
