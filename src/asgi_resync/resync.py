@@ -142,8 +142,8 @@ class Resync:
             self._knowledge.add_resource(resource.name, resource.depends_on)
         if self._tier is not None:
             share_breakers(self.upstreams, first, self._tier.share)
-            # Where nobody starts it, as with `--lifespan off`, the first look into Redis does.
-            self.cache.on_first_look = self._life.begin_late
+            # Where nobody starts it, as with `--lifespan off`, the first look into Redis on a loop does.
+            self.cache.on_look = self._life.begin_late
         parts = Parts(
             cache=self.cache,
             memory=self._memory,
@@ -179,7 +179,7 @@ class Resync:
         return await self._reloader.reload()
 
     async def health(self) -> Health:
-        """Return how everything is. Checks are made at most every RESYNC_HEALTH_INTERVAL, however many ask."""
+        """Return how everything is. Who asks has it checked at most every RESYNC_HEALTH_INTERVAL, however many ask."""
         return await self._probes.health()
 
     @property
@@ -260,7 +260,8 @@ class Resync:
 
         It serves without being started; combine it with `resync.lifespan`, which sweeps and stops in order.
         """
-        return CacheMiddleware(self._inside(app), cache=self.cache, rules=self.rules, aside=self._aside)
+        inner = self._inside(single_callable(app))
+        return CacheMiddleware(inner, cache=self.cache, rules=self.rules, aside=self._aside)
 
     def guarded(self, app: AnyASGIApp) -> AnyASGIApp:
         """Return *app* with the breakers of its upstreams around it, and nothing else; *app* itself if it has none."""
@@ -359,7 +360,6 @@ class Resync:
 
     def _inside(self, app: AnyASGIApp) -> AnyASGIApp:
         """Return *app* with everything around it but the cache."""
-        app = single_callable(app)
         telling = DegradedAnswers(app) if self._life.may_degrade else app
         inner, path = self._late(self.guarded(telling)), self.settings.health_path
         # No breaker and no start may keep a probe from its answer.
@@ -374,10 +374,9 @@ class ResyncApp(CacheMiddleware):
     """An app with a Resync around it. It answers lifespan itself where the app does not."""
 
     def __init__(self, resync: Resync, app: AnyASGIApp) -> None:
-        super().__init__(resync._inside(app), cache=resync.cache, rules=resync.rules, aside=resync._aside)
-        self.wrapped = app
-        self._called = single_callable(app)
-        self._late = resync._late(self._called)
+        self._called = called = single_callable(app)
+        super().__init__(resync._inside(called), cache=resync.cache, rules=resync.rules, aside=resync._aside)
+        self.wrapped, self._late = app, resync._late(called)
         self.resync = resync
 
     async def other_scope(self, scope: Scope, receive: Receive, send: Send) -> None:

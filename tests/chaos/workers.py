@@ -25,10 +25,11 @@ DEADLINE = "50ms" if LONG else "250ms"
 """Beside other tests a processor may be away for longer than Redis has by default."""
 TABLE = os.environ.get("CHAOS_TABLE")
 """The file to which a line of JSON is added for each harm; RESULTS.md is made from it."""
-SLACK = 0.35 if LONG else 0.9
+SLACK = 0.35 if LONG else 1.1
 """Seconds that a request may take beyond the slowest one of the same load before anything broke: two processors serve
 two workers, the load, Redis, and in the short form whatever else is tested. It is less than any harm lasts. The
-deadline of L2 and the app take 0.05 s each."""
+deadline of L2 and the app take 0.05 s each; in the short form, where the deadline is five times that, a claim whose
+answer was lost costs others a deadline, the 0.4 s of a lease on probation, and a deadline for the next claim."""
 
 CLIENT: dict[str, Any] = {"timeout": 30, "headers": {"host": "site.test"}}
 """What every client has: one host, since it is a part of the key, and workers listen on ports of their own."""

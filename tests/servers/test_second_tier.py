@@ -311,6 +311,22 @@ async def test_a_second_loop_takes_over_where_the_first_is_stopped(server: Serve
     assert not tier.plane.is_live
 
 
+def test_without_a_lifespan_each_loop_has_its_backplane(server: Server) -> None:
+    """One after the other: the first request of each that looks into Redis starts it."""
+    resync = Resync.from_env({"RESYNC_REDIS_URL": server.url})
+    tier, app = resync._tier, resync(ScriptedApp(Reply(headers={"cache-control": "max-age=60"})))
+    assert tier is not None
+
+    async def serve() -> None:
+        assert 200 == (await request(app, "GET", "/plan")).status
+        await _until(lambda: tier.plane.is_live)
+        await resync.cache.purge(everything=True)
+        await tier.stop(5)
+
+    for _ in range(2):
+        asyncio.run(serve())
+
+
 async def test_a_stop_that_is_cut_short_leaves_nothing_open(server: Server) -> None:
     """Whenever it is cancelled: no connection, and no task."""
     resync = Resync.from_env({"RESYNC_REDIS_URL": server.url})

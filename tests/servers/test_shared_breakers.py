@@ -99,6 +99,20 @@ async def test_who_keeps_to_himself_hears_and_says_nothing(server: Server) -> No
     assert "closed" == other.breaker.state
 
 
+async def test_other_databases_of_the_server_hear_nothing(server: Server) -> None:
+    """They may be another app's, and pub/sub knows no databases. What is said later shows that nothing came before."""
+    elsewhere = f"{server.url}/1"
+    async with processes(server.url, server.url, elsewhere, elsewhere) as (one, other, third, fourth):
+        one.fail()
+        await other.until(lambda: other.breaker.state == "open")
+        for _ in range(5):
+            third.resync.upstreams["tws"].breaker.admit().failed(503)
+        await fourth.until(lambda: fourth.resync.upstreams["tws"].breaker.state == "open")
+
+        assert ["closed", "closed"] == [third.breaker.state, fourth.breaker.state]
+        assert "closed" == other.resync.upstreams["tws"].breaker.state
+
+
 async def test_without_redis_each_finds_out_alone_and_tells_when_it_is_back(server: Server, proxy: Proxy) -> None:
     """Nobody waits for it: a call is admitted or refused at once, and what has changed meanwhile is told afterwards."""
     async with processes(proxy.url, server.url) as (one, other):

@@ -54,6 +54,15 @@ class House:
         return [(type(event).__name__, event.resource) for event in found]
 
 
+async def heedless(free: asyncio.Event) -> None:
+    """Wait for *free*, whoever cancels it."""
+    while not free.is_set():
+        try:
+            await free.wait()
+        except asyncio.CancelledError:
+            continue
+
+
 async def until(condition: Callable[[], object], step: float = 0.01) -> None:
     """Let the loop turn, and its time pass by *step* seconds, until *condition* holds."""
     async with asyncio.timeout(100_000):

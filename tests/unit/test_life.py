@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import signal
 
 import pytest
+import trio
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
-from tests.unit.house import House, until
+from tests.unit.house import House, heedless, until
 from tests.unit.virtual_time import run_at_once
 
 from asgi_resync import Resync, Settings
 from asgi_resync.cache.cache import Cache
+from asgi_resync.resources.hangup import Hangup
 from asgi_resync.resources.life import Life
 from asgi_resync.resources.resource import Resource
 from asgi_resync.testing import request
@@ -71,15 +75,7 @@ def test_a_check_that_heeds_no_cancellation_is_within_the_deadline() -> None:
     async def test() -> None:
         house = House()
         free = asyncio.Event()
-
-        async def check() -> None:
-            while not free.is_set():
-                try:
-                    await free.wait()
-                except asyncio.CancelledError:
-                    continue
-
-        life = life_of(house.make("db", check=check), shutdown=8)
+        life = life_of(house.make("db", check=lambda: heedless(free)), shutdown=8)
         await life.start()
         life.own(asyncio.create_task(life.resources.look("db")))
         await asyncio.sleep(1)
@@ -125,8 +121,6 @@ def test_what_was_stopped_in_order_is_not_started_by_the_last_requests() -> None
 
 def test_requests_pass_on_another_kind_of_loop(caplog: pytest.LogCaptureFixture) -> None:
     """Resources run on asyncio alone, and the log says that none is started."""
-    import trio
-
     house = House()
     resync = Resync(Settings(health_path="/health"), resources=[house.make("db")])
 
@@ -147,13 +141,8 @@ def test_requests_pass_on_another_kind_of_loop(caplog: pytest.LogCaptureFixture)
     assert not house.order
 
 
-async def test_two_lives_take_a_hangup_in_any_order(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_two_lives_take_a_hangup_in_any_order() -> None:
     """Whoever is installed again after another has given the signal back does not come before itself."""
-    import os
-    import signal
-
-    from asgi_resync.resources.hangup import Hangup
-
     acts: list[str] = []
     before = signal.signal(signal.SIGHUP, lambda number, frame: acts.append("app"))
     try:
@@ -169,3 +158,16 @@ async def test_two_lives_take_a_hangup_in_any_order(monkeypatch: pytest.MonkeyPa
         assert ["one", "app"] == acts
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_a_stop_without_any_time_leaves_no_task() -> None:
+    """RESYNC_SHUTDOWN_TIMEOUT=0 is allowed; what is only cancelled ends all the same."""
+
+    async def test() -> None:
+        life = life_of(shutdown=0)
+        await life.start()
+        await asyncio.sleep(1)
+        await life.stop()
+        assert 1 == len(asyncio.all_tasks())
+
+    run_at_once(test())

@@ -6,7 +6,7 @@ import asyncio
 import pickle
 
 import pytest
-from tests.unit.house import House, until
+from tests.unit.house import House, heedless, until
 from tests.unit.virtual_time import run_at_once
 
 from asgi_resync import Backoff, ResourceFailed
@@ -207,15 +207,8 @@ def test_a_stop_that_will_not_be_cancelled_is_left_behind() -> None:
     async def test() -> None:
         house = House()
         free = asyncio.Event()
-
-        async def stop() -> None:
-            while not free.is_set():
-                try:
-                    await free.wait()
-                except asyncio.CancelledError:
-                    pass
-
-        supervisor = house.supervisor([house.make("base"), house.make("deaf", "base", stop=stop)])
+        deaf = house.make("deaf", "base", stop=lambda: heedless(free))
+        supervisor = house.supervisor([house.make("base"), deaf])
         await supervisor.start(30)
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -628,33 +621,26 @@ def test_a_start_that_finishes_though_it_is_cancelled_is_stopped() -> None:
     run_at_once(test())
 
 
-async def test_one_that_looks_after_itself_may_be_down_from_the_start() -> None:
-    """And says why."""
+@pytest.mark.parametrize(
+    ("word", "cause"),
+    [
+        ("ConnectionRefusedError", "ConnectionRefusedError"),
+        ("redis.ConnectionError", "redis.ConnectionError"),
+        ("refused by 10.0.0.7:6379", "Down"),
+        ("", "Down"),
+        ("x" * 64, "Down"),
+    ],
+)
+async def test_one_that_looks_after_itself_may_be_down_from_the_start(word: str, cause: str) -> None:
+    """And says why, if that is a word: health holds no text of another service."""
     house = House()
     reports: list[Report] = []
     supervisor = house.supervisor([house.make("redis", tells=reports.append, critical=False)])
     await supervisor.start(10)
     await until(lambda: "redis is up" in house.order)
-    reports[0]("ConnectionRefusedError")
+    reports[0](word)
 
-    assert ("down", "ConnectionRefusedError") == (supervisor["redis"].state, supervisor["redis"].cause)
+    assert ("down", cause) == (supervisor["redis"].state, supervisor["redis"].cause)
     reports[0](None)
     assert supervisor["redis"].is_up
     await supervisor.stop(1)
-
-
-async def test_what_a_resource_says_of_itself_is_shown_if_it_is_a_word() -> None:
-    """Health holds no text of another service."""
-    house = House()
-    reports: list[Report] = []
-    supervisor = house.supervisor([house.make("redis", tells=reports.append, critical=False)])
-    await supervisor.start(10)
-    await until(lambda: "redis is up" in house.order)
-    seen = []
-    for word in ("redis.ConnectionError", "refused by 10.0.0.7:6379", "", "x" * 64):
-        reports[0](None)
-        reports[0](word)
-        seen.append(supervisor["redis"].cause)
-    await supervisor.stop(1)
-
-    assert ["redis.ConnectionError", "Down", "Down", "Down"] == seen

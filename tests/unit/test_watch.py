@@ -407,17 +407,30 @@ async def test_two_loops_apply_a_change_once(tmp_path: Path) -> None:
 
 
 async def test_a_log_beside_the_file_is_no_notice(tmp_path: Path) -> None:
-    """What hears of it writes to the log again, and so on for ever."""
+    """What tells of changes writes to the log, which would be a change again, and so on for ever."""
     path = tmp_path / "resync.toml"
     path.write_text("")
-    log = tmp_path / "app.log"
-    log.write_text("")
     (tmp_path / "..data").symlink_to(tmp_path)
-    watcher = Watcher(str(path), Reader(path))
+    log = tmp_path / "app.log"
+    handler, logger, reader = logging.FileHandler(log), logging.getLogger("watchfiles.main"), Reader(path)
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        async with watched(reader, notices=True) as watcher:
+            await reader.until("")
+            for number in range(5):
+                path.write_text(str(number))
+                await reader.until(str(number))
+            for name in ("resync.toml", "..data", "gone"):
+                assert watcher._may_concern(str(tmp_path / name))
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        handler.close()
 
-    assert not watcher._may_concern(str(log))
-    for name in ("resync.toml", "..data", "gone"):
-        assert watcher._may_concern(str(tmp_path / name))
+    # Of two files, one would be the log.
+    assert {"1 change detected"} == set(log.read_text().splitlines())
 
 
 async def test_a_hangup_without_a_file_ends_nobody(caplog: pytest.LogCaptureFixture) -> None:
@@ -446,21 +459,25 @@ async def test_the_level_of_the_log_is_changed_live_and_given_back(tmp_path: Pat
         path.write_text(text)
         await resync.reload()
         levels.append(logger.level)
+    logger.setLevel(logging.CRITICAL)
+    await resync.reload()
+    levels.append(logger.level)
+    logger.setLevel(before)
 
-    assert [logging.DEBUG, logging.ERROR, logging.ERROR, before] == levels
+    # What the app has set since is the app's.
+    assert [logging.DEBUG, logging.ERROR, logging.ERROR, before, logging.CRITICAL] == levels
 
 
-async def test_settings_that_code_has_given_are_no_error_at_each_start(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Their file is not read again; whoever asks for it is told why."""
+async def test_settings_that_code_has_given_are_no_error_at_each_start(tmp_path: Path) -> None:
+    """Their file is not read again. Whoever changes it, or asks for it, is told why."""
     path = tmp_path / "resync.toml"
     path.write_text("[cache]\nkeep = 2")
-    resync = Resync(Settings.from_env({"RESYNC_CONFIG_FILE": str(path)}))
-    with caplog.at_level(logging.INFO, "asgi_resync"):
-        async with asyncio.timeout(PATIENCE), resync.lifespan():
-            while "not read again" not in caplog.text:  # noqa: ASYNC110 - a log wakes nobody
-                await asyncio.sleep(0.01)
-    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
-    assert isinstance(await resync.reload(), events.ConfigRefused)
+    refused: list[events.Event] = []
+    resync = Resync(Settings.from_env({"RESYNC_CONFIG_FILE": str(path)}), on_event=refused.append)
+    first = await resync._reloader.reload(lambda: True)
+    changed = await resync._reloader.reload(lambda: True)
+    asked = await resync.reload()
+
+    assert [False, True, True] == [isinstance(one, events.ConfigRefused) for one in (first, changed, asked)]
+    assert [changed, asked] == refused
     assert 2.0 == resync.settings.cache.keep

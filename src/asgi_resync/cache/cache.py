@@ -86,8 +86,8 @@ class Cache:
         self._values: Values | None = None
         self.plane: Plane | None = None
         """Where other processes are told what is purged and dropped; None where there are none."""
-        self.on_first_look: Callable[[], None] | None = None
-        """What to call before another tier is asked or told for the first time, on the event loop that does."""
+        self.on_look: Callable[[], None] | None = None
+        """What to call before another tier is asked or told, on the event loop that does."""
         self.on_built: Callable[[Literal["route", "callable"], str, Notes], None] | None = None
         """What to call with what the making of an answer or a value has called and used, if that is anything."""
         self.drops = 0
@@ -113,8 +113,10 @@ class Cache:
 
         With *soft*, tagged responses are marked stale, and their stale windows run from now; without, they are gone,
         and so is any answer that was under way. A URL is purged with all its variants, as it was sent, with scheme and
-        host, and with all that rules keep for it by request body, whatever the query; it is always purged hard. Raises
-        RuleError for a text in place of a list, a tag that nothing can carry, a URL without a host, or for nothing.
+        host, and with all that rules keep for it by request body, whatever the query; it is always purged hard.
+
+        Raises RuleError for a text in place of a list, a tag that nothing can carry, a URL without a host, and where
+        there is nothing to purge.
         """
         if isinstance(urls, str):
             raise RuleError("urls", urls, f"give a list, such as [{urls!r}]")
@@ -148,7 +150,8 @@ class Cache:
     ) -> Delivery:
         if self.plane is not None:
             # A process that only purges must connect too, or it would never deliver.
-            self._first_look()
+            if self.on_look is not None:
+                self.on_look()
             telling = self.plane.purge(tags, keys, soft=soft, confirm=confirm)
             if confirm:
                 return await telling
@@ -283,17 +286,13 @@ class Cache:
         record = self.near(key)
         if record is not None or not self.store.is_remote:
             return record
-        self._first_look()
+        if self.on_look is not None:
+            self.on_look()
         try:
             return await self.store.get(key)
         except Exception as error:
             self.failed("store.get", error)
             return None
-
-    def _first_look(self) -> None:
-        if self.on_first_look is not None:
-            on_first_look, self.on_first_look = self.on_first_look, None
-            on_first_look()
 
     async def keep(self, key: CacheKey, record: Record) -> bool:
         """Store *record*; False if the store raised, which is told and harms nobody."""

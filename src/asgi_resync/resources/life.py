@@ -13,8 +13,9 @@ from .._asgi import Clock
 from ..cache.cache import Cache
 from ..events import Listener
 from .degradable import Degradable
+from .loops import running_loop, unhurried
 from .resource import Report, Resource
-from .supervisor import Supervisor
+from .supervisor import GRACE, Supervisor
 
 _log = logging.getLogger("asgi_resync")
 
@@ -136,7 +137,7 @@ class Life:
         for task in ended:
             task.cancel()
         # Checks of resources are among them, and need not heed it.
-        await asyncio.wait(ended, timeout=self._shutdown / 4)
+        await asyncio.wait(ended, timeout=max(GRACE, self._shutdown / 4))
         try:
             # What calls the app in the background leaves some time to what is stopped after it.
             await self._cache.settle(self._shutdown / 2 if self.resources else self._shutdown)
@@ -160,7 +161,7 @@ class Life:
 
     def begin_late(self) -> None:
         """Start *tier* and the resources in the background, if nobody has started them on this loop before."""
-        if running_loop() is None or not self.is_unstarted:
+        if not self.is_unstarted:
             return
         if self._tier is not None:
             self._tier.start()
@@ -202,24 +203,3 @@ def redis_resource(tier: Tier, left: Callable[[], float]) -> Resource:
 
 CLOSING = 0.2
 """Seconds for Redis to be told goodbye, out of those that there are to write what waits."""
-
-
-async def unhurried(task: asyncio.Task[None]) -> None:
-    """Wait until *task* is done, and raise what it raises; cancelled, raise CancelledError only then."""
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        raise cancelled
-    task.result()
-
-
-def running_loop() -> asyncio.AbstractEventLoop | None:
-    """Return the asyncio loop that runs here, if any."""
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None

@@ -53,9 +53,9 @@ class Resource:
     `depends_on` it may start. `stop` is called once for each `start` that has returned, after everything that depends
     on it is stopped; a `start` that raises, or is cancelled, cleans up after itself. `run` is a task that lasts as long
     as the resource is up, such as a watcher: where it ends or raises, the resource is down, and is stopped and started
-    again. `check` is called when somebody asks for the health of the app: the resource is down while it raises or
-    returns False. One that looks after itself has `tells` instead: that is called once, with a function to call with
-    None when it has come up, and with a word when it has gone down.
+    again. `check` is called when somebody asks for the health of the app, and with the pauses of `retry` while it
+    has failed: the resource is down while it raises or returns False. One that looks after itself has `tells` instead:
+    that is called once, with a function to call with None when it has come up, and with a word when it has gone down.
 
     All of these take nothing and may be async or not; those that are not run on the event loop. `start`, `run`, and
     the `stop` that belongs to them are called in one task. `timeout` bounds each call but `run`, in seconds.

@@ -15,6 +15,7 @@ from .._asgi import Clock
 from ..errors import ResourceFailed
 from ..events import Event, Listener, guarded
 from .bell import Bell
+from .loops import running_loop
 from .order import in_order, required, stop_times
 from .resource import Resource
 from .standing import Standing
@@ -81,7 +82,7 @@ class Supervisor(Mapping[str, Standing]):
     @property
     def is_here(self) -> bool:
         """Whether they were started in this loop, and not stopped."""
-        return self.is_running and self._home is not None and self._home[0] is _loop_here()
+        return self.is_running and self._home is not None and self._home[0] is running_loop()
 
     @property
     def is_ready(self) -> bool:
@@ -226,13 +227,6 @@ class Supervisor(Mapping[str, Standing]):
 
         assert resource.tells is not None
         resource.tells(report)
-
-
-def _loop_here() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
 
 
 def _untold(event: Event) -> None:

@@ -60,7 +60,7 @@ class CacheSettings(Room, frozen=True, kw_only=True):
         float,
         setting(
             "duration",
-            "Longest time a response is fresh in L2, whatever its own lifetime",
+            "Longest time a response is fresh in L2, whatever its own lifetime; it stays there for 30 days at most",
             low=0.001,
             high=_YEAR,
             aliases=["CACHE_HIERARCHY_L2_TTL"],

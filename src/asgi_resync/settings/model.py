@@ -109,7 +109,10 @@ class Settings(Room, frozen=True, kw_only=True):
     log_level: (
         Annotated[
             LogLevel,
-            setting("choice", "Level of the logger `asgi_resync`; without it, as the app's logging has it"),
+            setting(
+                "choice",
+                "Level of the logger `asgi_resync`, one for the process; without it, as the app's logging has it",
+            ),
         ]
         | None
     ) = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -11,13 +10,12 @@ from ..cache.cache import Cache
 from ..cache.memory import MemoryStore
 from ..cache.options import CacheOptions
 from ..upstream import Upstream, Upstreams
+from .logging_level import LoggingLevel
 from .model import Settings
 from .upstreams import figures
 
 if TYPE_CHECKING:
     from ..cache.l2.tier import SecondTier
-
-LOGGER = logging.getLogger("asgi_resync")
 
 HEADROOM = 64 * 1024
 """Bytes that a record may weigh beside its body: the memory store makes its shards large enough for that."""
@@ -62,8 +60,7 @@ class Parts:
     upstreams: Upstreams
     coded: Mapping[str, Upstream]
     life: Living
-    level_before: list[int] = field(default_factory=list)
-    """The level that the app had given the logger, where settings have given it another."""
+    level: LoggingLevel = field(default_factory=LoggingLevel)
 
     def adapting(self, settings: Settings) -> Callable[[], None]:
         """Return what gives all of them *settings*. Raises RuleError where they do not fit what the code says.
@@ -95,15 +92,6 @@ class Parts:
                     limits=one.limits, http=one.http, retries=one.retries, budget=one.budget, bulkhead=one.bulkhead
                 )
             self.life.bound_shutdown(settings.shutdown_timeout)
-            self.log(settings)
+            self.level.be(settings.log_level)
 
         return adapt
-
-    def log(self, settings: Settings) -> None:
-        """Have the library log at the level of *settings*; one that is not set is left to the app."""
-        if settings.log_level is not None:
-            if not self.level_before:
-                self.level_before.append(LOGGER.level)
-            LOGGER.setLevel(settings.log_level.upper())
-        elif self.level_before:
-            LOGGER.setLevel(self.level_before.pop())

@@ -33,9 +33,8 @@ def config_resource(
 ) -> Resource | None:
     """Return what watches the config file of *settings*, as the resource `config`; None where there is none.
 
-    With RESYNC_RELOAD_ON_SIGHUP it takes SIGHUP too, which without a file does nothing but say so.
-
-    It is never critical: without it, the settings stay as they are.
+    With RESYNC_RELOAD_ON_SIGHUP it takes SIGHUP too, and without a file that alone, to say so. It is never critical:
+    without it, the settings stay as they are.
     """
     if settings.config_file is None:
         if not settings.reload_on_sighup:
@@ -73,12 +72,14 @@ class Reloader:
         self.settings = settings
         self.environ = environ
         self._parts = parts
-        parts.log(settings)
+        parts.level.be(settings.log_level)
         self._tell = tell
         self._load = load
         self._lock = threading.Lock()
         self._turns = count(1)
         self._last = 0
+        self._is_watched = False
+        """Whether the watcher has had a first look."""
         self._at_restart: tuple[SettingChange, ...] = ()
         self._outcome: ConfigApplied | ConfigRefused = ConfigApplied()
 
@@ -99,9 +100,10 @@ class Reloader:
         return outcome
 
     def _read(self, is_whole: Callable[[], bool] | None) -> Settings | ConfigRefused | None:
-        if self.environ is None and is_whole is not None:
-            # Nobody has asked for it but the watcher, at each start.
-            _log.info("The config file is not read again: the settings were given in code, not by Resync.from_env().")
+        is_first = is_whole is not None and not self._is_watched
+        self._is_watched = self._is_watched or is_first
+        if self.environ is None and is_first:
+            # A watcher begins with a look, which nobody has asked for.
             return None
         if self.environ is None:
             remedy = "these settings were given in code; make the Resync by Resync.from_env() to have them read again"

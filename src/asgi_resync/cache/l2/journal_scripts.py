@@ -6,6 +6,8 @@ soft tag: its moment, and version and moment of the older mark), drops (key by v
 its lease). Versions and moments are microseconds of Redis's clock; Lua holds them exactly up to 2^53. The three sets
 hold an empty member from the beginning: one that is missing was evicted, and with it what nobody may forget.
 
+They last for 40 days after the last change, longer than `HORIZON`, so than any record that a purge concerns.
+
 `allow-oom` (Redis 7): a Redis that is full still takes what is purged; it is little, and bounded.
 """
 
