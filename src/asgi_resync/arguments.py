@@ -35,12 +35,16 @@ def of_cached(rule: CacheRule, upstreams: Upstreams) -> BreakerRule:
     return BreakerRule(rule.pattern, upstreams=names, methods=tuple(rule.methods))
 
 
-def check_rule(rule: object, known: Upstreams) -> None:
-    """Raise RuleError for what is no rule, and for one that names an upstream which is not among *known*."""
+def check_rule(rule: object, known: Upstreams, place: str = "") -> None:
+    """Raise RuleError for what is no rule, and for one that names an upstream which is not among *known*.
+
+    *place* is where the rule stands, if it is not in the code.
+    """
     if not isinstance(rule, (CacheRule, BreakerRule)):
         raise RuleError("rules", rule, "give a list of CacheRule, such as [CacheRule('/plan', ttl=10)]")
     for name in rule.upstreams:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]!r}? Otherwise" if near else "no upstream has this name;"
-            raise RuleError("upstreams", name, f"{hint} add Upstream({name!r}) to upstreams")
+            argument = f"upstreams of {rule.pattern}{place}" if place else "upstreams"
+            raise RuleError(argument, name, f"{hint} add Upstream({name!r}) to upstreams")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 from ._asgi import Clock
@@ -49,17 +49,14 @@ class Knowledge:
         self._learned: Learned[Node, Node] = Learned()
         self._lately: dict[str, _Lately] = {}
         """By name, what was learned of it last."""
+        self.rules: Sequence[CacheRule | BreakerRule] = ()
+        """Those in force: their routes are nodes, with their upstreams and tags."""
         self._nodes: set[Node] = set()
         self._edges: set[Edge] = set()
 
     def add_upstreams(self, names: Iterable[str]) -> None:
         """Add *names* as nodes, whatever depends on them."""
         self._nodes.update(Node("upstream", name) for name in names)
-
-    def add_rule(self, rule: CacheRule | BreakerRule) -> None:
-        """Add the route of *rule* with its upstreams, and its tags if it has some."""
-        tags = rule.tags if isinstance(rule, CacheRule) else ()
-        self._add(Node("route", rule.pattern), {"upstream": rule.upstreams, "tag": tags})
 
     def add_callable(self, name: str, tags: Sequence[str]) -> None:
         """Add what `cached` was put on, with its tags: templates as they stand, and those of upstreams as such."""
@@ -97,10 +94,20 @@ class Knowledge:
 
     def graph(self) -> Graph:
         """Return what is known now."""
-        learned = {Edge(node, need, is_learned=True) for node, need in self._learned.pairs(self._clock())}
-        return Graph(self._nodes, self._edges | learned)
+        nodes, edges = set(self._nodes), set(self._edges)
+        for rule in self.rules:
+            route, tags = Node("route", rule.pattern), rule.tags if isinstance(rule, CacheRule) else ()
+            nodes.add(route)
+            edges.update(_edges(route, {"upstream": rule.upstreams, "tag": tags}))
+        edges.update(Edge(node, need, is_learned=True) for node, need in self._learned.pairs(self._clock()))
+        return Graph(nodes, edges)
 
     def _add(self, node: Node, needs: dict[NodeKind, Iterable[str]]) -> None:
         self._nodes.add(node)
-        for kind, names in needs.items():
-            self._edges.update(Edge(node, Node(kind, name)) for name in names)
+        self._edges.update(_edges(node, needs))
+
+
+def _edges(node: Node, needs: dict[NodeKind, Iterable[str]]) -> Iterator[Edge]:
+    for kind, names in needs.items():
+        for name in names:
+            yield Edge(node, Node(kind, name))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._asgi import AnyASGIApp, Clock, Receive, Scope, Send
 from ._asgi2 import single_callable
-from .arguments import by_name, check_rule, named, of_cached
+from .arguments import by_name
 from .breaker.guard import BreakerGuard
 from .breaker.middleware import BreakerMiddleware
 from .breaker.rules import BreakerRule
@@ -21,6 +21,7 @@ from .cache.callables import Decorator
 from .cache.memory import MemoryStore
 from .cache.middleware import CacheMiddleware
 from .cache.options import CacheOptions
+from .cache.rulebook import CacheRuleBook
 from .cache.rules import CacheRule, url_in_key
 from .cache.sweep import sweep_forever
 from .cache.undelivered import Delivery
@@ -40,8 +41,9 @@ from .resources.lifespan import LifespanResponder
 from .resources.probes import Probes
 from .resources.resource import Resource
 from .resources.supervisor import Supervisor
+from .ruling import Ruling
 from .settings import Settings
-from .settings.parts import HEADROOM, Parts, cache_options
+from .settings.parts import Parts, cache_options, memory_sizes
 from .settings.reload import Reloader, config_resource
 from .settings.upstreams import coded, configured
 from .shared import share_breakers
@@ -85,37 +87,16 @@ class Resync:
         if settings is not None and not isinstance(settings, Settings):
             raise RuleError("settings", settings, "give Settings, such as Settings.from_env()")
         listener = listener_of(on_event)
-        if isinstance(rules, (CacheRule, BreakerRule)):
-            raise RuleError("rules", rules, "give a list, such as [CacheRule('/plan', ttl=10)]")
         first = settings if settings is not None else Settings()
         given = by_name(upstreams)
-        all_rules = tuple(rules)
         in_code = coded(given, first)
         self.upstreams = Upstreams(configured(in_code, first, on_event=listener, clock=clock))
-        for rule in all_rules:
-            check_rule(rule, self.upstreams)
-        self.rules = tuple(rule for rule in all_rules if isinstance(rule, CacheRule))
-        self.breaker_rules = (
-            *(named(rule, self.upstreams) for rule in all_rules if isinstance(rule, BreakerRule)),
-            *(of_cached(rule, self.upstreams) for rule in self.rules if rule.upstreams),
-        )
         self._steady = time.monotonic if clock is time.time else clock
         self._knowledge = Knowledge(clock=self._steady)
         self._knowledge.add_upstreams(self.upstreams)
-        known: tuple[CacheRule | BreakerRule, ...] = (*self.rules, *self.breaker_rules)
-        for each in known:
-            self._knowledge.add_rule(each)
-        self._is_guarding = bool(given or self.breaker_rules)
         self._on_event = listener
         cache = first.cache
-        self._memory = MemoryStore(
-            shards=cache.num_shards,
-            max_entries=cache.l1_max_entries,
-            max_bytes=cache.l1_max_bytes,
-            max_record=cache.max_body + HEADROOM,
-            clock=clock,
-            on_event=listener,
-        )
+        self._memory = MemoryStore(**memory_sizes(first), clock=clock, on_event=listener)
         options = cache_options(first)
         self._tier: SecondTier | None = None
         if first.redis.url is None:
@@ -124,6 +105,8 @@ class Resync:
             self._tier = self._second_tier(first, first.redis.url, options, clock)
             self.cache = self._tier.cache
         self.cache.on_built = self._knowledge.learn
+        self._ruling = Ruling(rules, cache.rules, self.cache, self.upstreams, self._knowledge)
+        self._is_guarding = bool(given or self.breaker_rules or first.config_file)  # which may give rules
         self._app_redis = AppRedis(first.redis.url, self.upstreams["redis"].breaker)
         self._life = Life(
             self.cache,
@@ -151,6 +134,7 @@ class Resync:
             upstreams=self.upstreams,
             coded=in_code,
             life=self._life,
+            ruling=self._ruling,
         )
         self._reloader = Reloader(first, parts, None, listener)
         self._probes = Probes(
@@ -170,6 +154,16 @@ class Resync:
     def settings(self) -> Settings:
         """The settings that are in force."""
         return self._reloader.settings
+
+    @property
+    def rules(self) -> CacheRuleBook:
+        """The rules of the cache in force, a sequence: those of RESYNC_CACHE_RULES, then those of the code."""
+        return self._ruling.cached
+
+    @property
+    def breaker_rules(self) -> tuple[BreakerRule, ...]:
+        """The rules of breakers in force: the code's, then those of the `rules` that name upstreams."""
+        return self._ruling.guarding.rules
 
     async def reload(self) -> ConfigApplied | ConfigRefused:
         """Read environment and config file again, as `from_env` did, and have what they say in force at once.
@@ -268,7 +262,7 @@ class Resync:
         if not self._is_guarding:
             return app
         return BreakerMiddleware(
-            app, upstreams=self.upstreams, rules=self.breaker_rules, on_event=self._on_event, clock=self._steady
+            app, upstreams=self.upstreams, rules=self._ruling.guarding, on_event=self._on_event, clock=self._steady
         )
 
     def lifespan(self, app: object = None) -> AbstractAsyncContextManager[None]:

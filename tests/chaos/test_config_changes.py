@@ -29,6 +29,8 @@ BAD = [
     "[cache]\nkepe = 7",
     "[cache]\nkeep = 7\nnum_shards = 1000\nl1_max_entries = 10",
     "[upstream.tws]\nfail_max = 0",
+    "cache_keep = 7\n[[cache.rules]]\npattern = '/{rest:path}'\nttl = 'soon'",
+    "cache_keep = 7\n[[cache.rules]]\npattern = '/{rest:path}'\nupstreams = ['twx']",
     "RESYNC_CONFIG_FILE = 'another.toml'",
     "\x00",
 ]
@@ -44,6 +46,7 @@ def good(lot: random.Random) -> tuple[str, float]:
         f"etag = {lot.choice(['true', 'false'])}\nname = 'n{lot.randrange(9)}'\n"
         f"[upstream.tws]\nfail_max = {lot.randrange(1, 9)}\nwindow = {lot.randrange(1, 90)}\n"
         f"slow_call = {lot.randrange(1, 9)}\n"
+        f"[[cache.rules]]\npattern = '/{lot.randrange(9)}{{rest:path}}'\nttl = {lot.randrange(90)}\n"
     )
     return text, keep
 
@@ -111,6 +114,7 @@ async def test_each_of_a_thousand_reloads_is_right_and_leaves_nothing(tmp_path: 
             assert isinstance(outcome, events.ConfigRefused if keep is None else events.ConfigApplied)
             in_force = keep if keep is not None else in_force
             assert resync.cache.options.keep == resync.settings.cache.keep == in_force
+            assert tuple(resync.rules) == (*resync.settings.cache.rules, CacheRule("/{rest:path}", ttl=60))
             stats = resync._memory.stats()
             assert stats.max_entries == resync.settings.cache.l1_max_entries
             assert stats.entries <= stats.max_entries

@@ -8,10 +8,10 @@ import tracemalloc
 import pytest
 from tests.unit.caching import FRESH, Cached, cached
 
-from asgi_resync import CacheRule
+from asgi_resync import CacheRule, _rulebook
 from asgi_resync._asgi import Receive, Scope, Send
 from asgi_resync.cache import cache as memory
-from asgi_resync.cache import middleware, passes
+from asgi_resync.cache import passes
 from asgi_resync.testing import Reply, ScriptedApp
 
 RULES = [CacheRule("/{rest:path}")]
@@ -55,7 +55,7 @@ async def test_a_flood_of_long_urls_leaves_little_behind(
 
 async def test_a_flood_of_short_paths_leaves_a_bounded_memory_of_rules(monkeypatch: pytest.MonkeyPatch) -> None:
     """Which rule a path has is remembered for short paths only, and for so many."""
-    monkeypatch.setattr(middleware, "MAX_PATHS", BOUND)
+    monkeypatch.setattr(_rulebook, "MAX_PATHS", BOUND)
     site = cached(ScriptedApp(Reply(headers=FRESH)), *RULES)
     site.cache.emit = None
 
@@ -63,8 +63,9 @@ async def test_a_flood_of_short_paths_leaves_a_bounded_memory_of_rules(monkeypat
         await site.get(f"/{number}")
     await site.get("/" + "x" * 1000)
 
-    assert len(site.app._by_path) <= BOUND
-    assert max(map(len, site.app._by_path)) <= 256
+    remembered = site.app._book.current._by_place
+    assert len(remembered) <= BOUND
+    assert max(len(path) for _, path in remembered) <= 256
 
 
 async def test_ten_thousand_query_strings_stay_within_bounds() -> None:

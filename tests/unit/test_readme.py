@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 from prometheus_client import CollectorRegistry
 
-from asgi_resync import Settings
+from asgi_resync import CacheRule, Settings
 from asgi_resync.cli.command import MEANINGS
 from asgi_resync.events import BackplaneCaughtUp
 from asgi_resync.settings import settings_table
@@ -143,11 +143,13 @@ def test_the_urls_of_redis_in_readme_are_accepted() -> None:
 
 def test_the_config_file_in_readme_can_be_read(tmp_path: Path) -> None:
     """And says what the text says of it."""
-    (block,) = re.findall(r"^```toml\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```toml\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
     file = tmp_path / "resync.toml"
-    file.write_text(block, encoding="utf-8")
+    file.write_text("".join(blocks), encoding="utf-8")
 
-    assert 300 == Settings.from_env({"RESYNC_CONFIG_FILE": str(file)}).cache.l2_ttl
+    cache = Settings.from_env({"RESYNC_CONFIG_FILE": str(file)}).cache
+    assert cache.l2_ttl == 300
+    assert cache.rules == (CacheRule("/plan/{name}", ttl=10, stale_if_error=300, tags=["plan"]),)
 
 
 def test_links_within_readme_lead_somewhere() -> None:

@@ -227,6 +227,100 @@ async def test_functions_get_new_stale_windows(tmp_path: Path) -> None:
     assert windows == [77.0]
 
 
+PLAN = '[[cache.rules]]\npattern = "/plan"\n'
+
+
+async def test_rules_are_exchanged_while_the_app_serves(tmp_path: Path) -> None:
+    """New ones, changed ones and none: each with the next request, and what is stored keeps its terms."""
+    subject = Configured(tmp_path, rules=[CacheRule("/other", ttl=10)])
+    inner = ScriptedApp()
+    app = subject.resync(inner)
+
+    async def calls(times: int = 2) -> int:
+        before = inner.calls
+        for _ in range(times):
+            await request(app, "GET", "/plan")
+        return inner.calls - before
+
+    # It proves uncacheable first, and is passed on at once by then.
+    assert await calls() == 2
+    applied = await subject.reload(PLAN + 'ttl = "1m"')
+    assert await calls() == 1
+    assert isinstance(applied, events.ConfigApplied)
+    assert [str(change) for change in applied.changes] == [
+        'RESYNC_CACHE_RULES unset -> [{"pattern": "/plan", "ttl": "60s"}]'
+    ]
+    assert [rule.pattern for rule in subject.resync.rules] == ["/plan", "/other"]
+
+    await subject.reload(PLAN + 'ttl = 0\ntags = ["plan"]')
+    assert await calls() == 0
+    await subject.resync.purge(urls=["http://testserver/plan"])
+    assert await calls() == 2
+    await subject.reload("")
+    assert [rule.pattern for rule in subject.resync.rules] == ["/other"]
+    assert await calls() == 2
+
+
+async def test_rules_that_cannot_be_used_change_nothing(tmp_path: Path) -> None:
+    """Neither those that are no rules, nor one for an upstream that nobody knows; nor anything else in that file."""
+    subject = Configured(tmp_path, PLAN + "ttl = 5")
+    for more in ("ttl = -1", 'upstreams = ["twx"]', 'pattern = "/"'):
+        refused = await subject.reload(f"{PLAN}{more}\n[upstream.tws]\nfail_max = 9")
+
+        assert isinstance(refused, events.ConfigRefused)
+        assert tuple(subject.resync.rules) == (CacheRule("/plan", ttl=5),)
+        assert subject.resync.upstreams["tws"].breaker.limits.fail_max == 5
+
+
+async def test_rules_that_name_upstreams_guard_their_routes_at_once(tmp_path: Path) -> None:
+    """Also where the code has no rule at all; the graph and the middlewares know of it, and of its end."""
+    subject = Configured(tmp_path)
+    inner = ScriptedApp()
+    app = subject.resync(inner)
+    subject.resync.upstreams["tws"].breaker.force_open()
+    assert (await request(app, "GET", "/plan")).status == 200
+
+    await subject.reload(PLAN + 'upstreams = ["tws"]\ntags = ["plan"]')
+    assert (await request(app, "GET", "/plan")).status == 503
+    assert [rule.pattern for rule in subject.resync.breaker_rules] == ["/plan"]
+    assert "tag plan" in subject.resync.graph.text()
+
+    await subject.reload("")
+    assert (await request(app, "GET", "/plan")).status == 200
+    assert subject.resync.breaker_rules == ()
+    assert "tag plan" not in subject.resync.graph.text()
+
+
+async def test_a_body_enters_the_key_as_soon_as_a_rule_says_so(tmp_path: Path) -> None:
+    """And a purge of the URL finds what is kept for it."""
+    subject = Configured(tmp_path)
+    inner = ScriptedApp()
+    app = subject.resync(inner)
+
+    async def calls() -> int:
+        before = inner.calls
+        for _ in range(2):
+            await request(app, "POST", "/plan", body=b"all")
+        return inner.calls - before
+
+    assert await calls() == 2
+    await subject.reload(PLAN + 'ttl = 60\nmethods = ["POST"]\nbody_in_key = true')
+    assert await calls() == 1
+    await subject.resync.purge(urls=["http://testserver/plan"])
+    assert await calls() == 1
+
+
+async def test_an_unrelated_change_leaves_the_rules_alone(tmp_path: Path) -> None:
+    """What was found by them need not be found again."""
+    subject = Configured(tmp_path, PLAN + "ttl = 5")
+    before = subject.resync.rules.current
+    await subject.reload(PLAN + "ttl = 5\n[cache]")
+    await subject.reload("cache_keep = 8\n" + PLAN + "ttl = 5")
+
+    assert subject.resync.cache.options.keep == 8.0
+    assert subject.resync.rules.current is before
+
+
 async def test_settings_from_code_cannot_be_read_again() -> None:
     """It says what to do instead of taking up the environment of the process."""
     outcome = await Resync(Settings()).reload()

@@ -10,16 +10,16 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from .._asgi import AnyASGIApp, ASGIApp, Clock, Receive, Scope, Send
+from .._rulebook import LONGEST_PATH, MAX_PATHS
 from ..errors import RuleError
 from ..events import Listener, guarded
 from ..learned import Learned
 from .breaker import Breaker
 from .fallback import fallback_app
 from .request import GuardedRequest
+from .rulebook import BreakerRuleBook, Ruled
 from .rules import BreakerRule
 
-MAX_PATHS = 8192
-LONGEST_PATH = 256
 LEARNED_FOR = 600.0
 """Seconds for which a route is taken to need what it failed without: then it runs once more, and may have changed."""
 
@@ -57,26 +57,20 @@ class BreakerMiddleware:
         app: AnyASGIApp,
         *,
         upstreams: Mapping[str, Guarded] | Iterable[Guarded],
-        rules: Iterable[BreakerRule] = (),
+        rules: Iterable[BreakerRule] | BreakerRuleBook = (),
         on_event: Listener | None = None,
         clock: Clock = time.monotonic,
     ) -> None:
         given = upstreams.values() if isinstance(upstreams, Mapping) else upstreams
         self.app = app
         self.upstreams = {upstream.name: upstream for upstream in given}
-        self.rules = tuple(rules)
+        self._book = rules if isinstance(rules, BreakerRuleBook) else BreakerRuleBook(rules)
         self.emit = guarded(on_event) if on_event is not None else None
         for rule in self.rules:
-            if not isinstance(rule, BreakerRule):
-                raise RuleError("rules", rule, "give a list of BreakerRule")
             for name in rule.upstreams:
                 if name not in self.upstreams:
                     raise RuleError("upstreams", name, f"add Upstream({name!r}) to upstreams")
         self._fallbacks = {name: fallback_app(upstream.fallback) for name, upstream in self.upstreams.items()}
-        self._of_rules = {id(rule): fallback_app(rule.fallback) for rule in self.rules}
-        self._by_path: dict[tuple[str, str], BreakerRule | None] = {}
-        self.own_calls: set[tuple[int, str]] = set()
-        """Rules, by `id`, and upstreams that a handler under the rule was seen to call through the breaker itself."""
         self._clock = clock
         self._learned: Learned[tuple[str, str], str] = Learned(most=MAX_PATHS, lifetime=LEARNED_FOR)
 
@@ -85,15 +79,20 @@ class BreakerMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        rule = self._rule_for(scope) if self.rules else None
-        if rule is not None and rule.policy == "read-only":
+        ruled = rules.first_for(scope, scope["method"]) if (rules := self._book.current).rules else None
+        if ruled is not None and ruled.rule.policy == "read-only":
             await self.app(scope, receive, send)
             return
-        await GuardedRequest(self, rule, scope, receive, send).serve()
+        await GuardedRequest(self, ruled, scope, receive, send).serve()
 
-    def fallback(self, rule: BreakerRule | None, names: Iterable[str]) -> ASGIApp | None:
+    @property
+    def rules(self) -> tuple[BreakerRule, ...]:
+        """The rules that are in force."""
+        return self._book.rules
+
+    def fallback(self, ruled: Ruled | None, names: Iterable[str]) -> ASGIApp | None:
         """Return what stands in for the upstreams *names* on a route: the rule's, else the first of theirs."""
-        app = self._of_rules[id(rule)] if rule is not None else None
+        app = ruled.fallback if ruled is not None else None
         return app or next((app for name in names if (app := self._fallbacks.get(name)) is not None), None)
 
     def needs(self, scope: Scope) -> frozenset[str]:
@@ -109,20 +108,3 @@ class BreakerMiddleware:
         self._learned.forget(place)
         if len(place[1]) <= LONGEST_PATH:
             self._learned.note(place, found, self._clock())
-
-    def _rule_for(self, scope: Scope) -> BreakerRule | None:
-        path: str = scope["path"]
-        method: str = scope["method"]
-        root = scope.get("root_path", "")
-        if not root:
-            try:
-                return self._by_path[method, path]
-            except KeyError:
-                pass
-        route = path[len(root) :] if root and (path == root or path.startswith(root + "/")) else path
-        rule = next((rule for rule in self.rules if rule.matches(route, method)), None)
-        if not root and len(path) + len(method) <= LONGEST_PATH:
-            if len(self._by_path) >= MAX_PATHS:
-                self._by_path.clear()
-            self._by_path[method, path] = rule
-        return rule

@@ -15,7 +15,7 @@ from ..events import DegradedAnswer
 from .fallback import degraded, problem
 from .outcome import is_neutral
 from .route import RouteNotes
-from .rules import BreakerRule
+from .rulebook import Ruled
 
 if TYPE_CHECKING:
     from .middleware import BreakerMiddleware
@@ -29,7 +29,7 @@ _log = logging.getLogger("asgi_resync")
 
 
 class GuardedRequest:
-    """One request. *rule* is the one that applies, None where none does."""
+    """One request. *ruled* is the rule that applies, None where none does."""
 
     __slots__ = (
         "_has_answered",
@@ -38,16 +38,18 @@ class GuardedRequest:
         "_notes",
         "_receive",
         "_rule",
+        "_ruled",
         "_scope",
         "_send",
         "_without",
     )
 
     def __init__(
-        self, middleware: BreakerMiddleware, rule: BreakerRule | None, scope: Scope, receive: Receive, send: Send
+        self, middleware: BreakerMiddleware, ruled: Ruled | None, scope: Scope, receive: Receive, send: Send
     ) -> None:
         self._middleware = middleware
-        self._rule = rule
+        self._ruled = ruled
+        self._rule = ruled.rule if ruled is not None else None
         self._scope = scope
         self._receive = receive
         self._send = send
@@ -128,10 +130,12 @@ class GuardedRequest:
         """Say of the upstreams that the handler did not call itself what its answer says of them."""
         notes = self._notes
         permits, notes.permits = notes.permits, {}
-        rule, own_calls = self._rule, self._middleware.own_calls
-        if rule is not None:
-            taken = {name for name in rule.upstreams if name not in permits} - notes.refused - self._without
-            own_calls.update((id(rule), name) for name in taken)
+        own_calls: set[str] = set()
+        if self._ruled is not None:
+            own_calls = self._ruled.own_calls
+            own_calls |= {name for name in self._ruled.rule.upstreams if name not in permits} - (
+                notes.refused | self._without
+            )
         for name, permit in permits.items():
             if notes.refused or self._without:
                 # It failed, or was made, for want of another one.
@@ -140,7 +144,7 @@ class GuardedRequest:
                 permit.raised(outcome)
             elif outcome >= 500:
                 permit.answered(outcome)
-            elif (id(rule), name) in own_calls:
+            elif name in own_calls:
                 # It calls the upstream itself, and has not: what it refuses, or knows by heart, says nothing of that.
                 permit.withdrawn()
             else:
@@ -158,7 +162,7 @@ class GuardedRequest:
 
     def _stands_in(self, names: Collection[str]) -> bool:
         """Return whether something stands in for *names*."""
-        return bool(names) and self._middleware.fallback(self._rule, sorted(names)) is not None
+        return bool(names) and self._middleware.fallback(self._ruled, sorted(names)) is not None
 
     async def _crashed(self, error: Exception) -> bool:
         """The app raised; True if its client was answered all the same."""
@@ -192,7 +196,7 @@ class GuardedRequest:
         middleware = self._middleware
         known = [middleware.upstreams[name] for name in names if name in middleware.upstreams]
         retry_after = max((upstream.breaker.retry_after for upstream in known), default=0.0)
-        fallback = middleware.fallback(self._rule, sorted(names))
+        fallback = middleware.fallback(self._ruled, sorted(names))
         has_started = False
         has_cache = bool(self._scope.get(CACHES))
 

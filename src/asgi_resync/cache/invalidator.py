@@ -7,28 +7,24 @@ only read, and each new body would otherwise throw out all others. Any other uns
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 from .._asgi import Message, RawHeaders, Scope, Send
+from .._rulebook import route_path
 from .cache import Cache
 from .forward import header_lines, without_target
 from .keys import effective_host, key_of_url, primary_key, raw_path_of
 from .policy.invalidation import invalidates, same_origin_targets
-from .rules import BODY_METHODS, CacheRule, route_path, url_in_key
+from .rulebook import CacheRuleBook
+from .rules import url_in_key
 
 
 class Invalidator:
-    """Watches the answers to unsafe requests for *cache*; *rules* say how keys are made."""
+    """Watches the answers to unsafe requests for *cache*; the rules of *book* say how keys are made."""
 
-    __slots__ = ("_body_rules", "_cache", "_rule_for", "_rules")
+    __slots__ = ("_book", "_cache")
 
-    def __init__(
-        self, cache: Cache, rules: Sequence[CacheRule], rule_for: Callable[[Scope, str], CacheRule | None]
-    ) -> None:
+    def __init__(self, cache: Cache, book: CacheRuleBook) -> None:
         self._cache = cache
-        self._rules = rules
-        self._rule_for = rule_for
-        self._body_rules = tuple(rule for rule in rules if not BODY_METHODS.isdisjoint(rule.methods))
+        self._book = book
 
     def watch(self, scope: Scope, send: Send, *, reads: bool = False, consumes: bool = True) -> Send:
         """Return a `send` that invalidates before the response goes on.
@@ -55,7 +51,8 @@ class Invalidator:
         host = effective_host(scope)
         query = scope.get("query_string", b"")
         root = scope.get("root_path", "")
-        rule = self._rule_for(scope, "GET") if self._rules else None
+        ruled = self._book.current
+        rule = ruled.first_for(scope, "GET") if ruled.rules else None
         key = primary_key(scope, host, rule.query_in_key(query) if rule is not None else query)
         targets = {key: not reads and self._may_hold_bodies(scope["path"], root)}
         references = [value for name, value in headers if name.lower() in (b"location", b"content-location")]
@@ -63,9 +60,9 @@ class Invalidator:
             raw_path = scope.get("raw_path") or raw_path_of(scope["path"])
             target = f"{key[0]}://{host.decode('latin-1')}{raw_path.decode('latin-1')}"
             for url in same_origin_targets(target, references):
-                other = key_of_url(url_in_key(url, self._rules, root))
+                other = key_of_url(url_in_key(url, ruled.rules, root))
                 targets.setdefault(other, not reads and self._may_hold_bodies(str(other[3]), root))
         await self._cache.invalidate(targets)
 
     def _may_hold_bodies(self, path: str, root: str) -> bool:
-        return any(rule.matcher(route_path(path, root)) is not None for rule in self._body_rules)
+        return any(rule.matcher(route_path(path, root)) is not None for rule in self._book.current.body_rules)

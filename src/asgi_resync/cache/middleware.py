@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable
 
 from .._asgi import AnyASGIApp, Message, RawHeaders, Receive, Scope, Send
 from .._headers import values
+from .._rulebook import route_path
 from ..errors import RuleError
 from ..events import CacheHit, CacheKey, CacheMiss
 from .answer import age_fields
@@ -25,7 +26,8 @@ from .passing import PassOn
 from .policy.invalidation import SAFE_METHODS
 from .policy.validation import PRECONDITIONS
 from .responder import NO_SPECIAL, Responder
-from .rules import BODY_METHODS, CacheRule, route_path
+from .rulebook import CacheRuleBook, CacheRuleSet
+from .rules import CacheRule
 from .status import Forward, forward_member
 from .store import Record, Variants
 
@@ -40,18 +42,16 @@ NOT_FOR_BODIES = PRECONDITIONS | {b"content-length", b"range", b"transfer-encodi
 """Of the fields above, those that mean nothing to a POST or QUERY: only GET has ranges (RFC 9110 §14.2)."""
 
 BODY_FIELDS = (b"content-type", b"content-encoding")
-MAX_PATHS = 8192
-LONGEST_PATH = 256
 SEEN = "asgi_resync.caches"
 
 
 class CacheMiddleware:
     """Wrap *app* so that responses which opted in are answered from *cache* (RFC 9111, RFC 5861, RFC 9211, RFC 9213).
 
-    *rules* are tried in order, and the first that matches path and method applies. Any number of middlewares may share
-    a cache; a request that passes several of them is cached by the outermost. GET and HEAD of a path in *aside*,
-    below where the app is mounted, go to the app without a look into any tier but memory. Raises RuleError for
-    arguments that cannot work.
+    *rules* are tried in order, and the first that matches path and method applies; `resync.rules` are those in force,
+    also when they change. Any number of middlewares may share a cache; a request that passes several of them is cached
+    by the outermost. GET and HEAD of a path in *aside*, below where the app is mounted, go to the app without a look
+    into any tier but memory. Raises RuleError for arguments that cannot work.
     """
 
     def __init__(
@@ -62,16 +62,16 @@ class CacheMiddleware:
             raise RuleError("cache", given, "give a Cache, such as resync.cache")
         self.app = app
         self.cache = cache
-        self.rules = tuple(rules)
+        self._book = book = rules if isinstance(rules, CacheRuleBook) else CacheRuleBook(CacheRuleSet(rules))
         # What a hit needs, in one attribute: where a subclass has `__getattr__`, each one read costs 80 ns.
-        self._hot = cache, cache.store.near, self.rules, frozenset(aside)
-        for rule in self.rules:
-            if not isinstance(rule, CacheRule):
-                raise RuleError("rules", rule, "give a list of CacheRule")
-        self._body_methods = BODY_METHODS & {method for rule in self.rules for method in rule.methods}
-        cache.holds_bodies = bool(cache.holds_bodies) or bool(self._body_methods)
-        self._by_path: dict[str, CacheRule | None] = {}
-        self._invalidator = Invalidator(cache, self.rules, self._rule_for)
+        self._hot = cache, cache.store.near, book, frozenset(aside)
+        cache.holds_bodies = bool(cache.holds_bodies) or bool(book.current.body_methods)
+        self._invalidator = Invalidator(cache, book)
+
+    @property
+    def rules(self) -> tuple[CacheRule, ...]:
+        """The rules that are in force."""
+        return self._book.current.rules
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection scope; anything but HTTP goes to the app untouched."""
@@ -82,7 +82,7 @@ class CacheMiddleware:
         if method != "GET" and method != "HEAD":
             await self._other(scope, receive, send)
             return
-        cache, near, rules, aside = self._hot
+        cache, near, book, aside = self._hot
         host: bytes | None = None
         special: dict[bytes, bytes] | None = None
         # One pass with a set: 2.5 µs in a server for 15 fields. Nothing tried takes less: not isdisjoint, nor
@@ -102,7 +102,8 @@ class CacheMiddleware:
         except KeyError:
             query = b""
         rule: CacheRule | None = None
-        if query and rules and (rule := self._rule_of(scope, path)) is not None:
+        ruled = book.current
+        if query and ruled.rules and (rule := ruled.first_for(scope, "GET")) is not None:
             query = rule.query_in_key(query)
         key: CacheKey
         try:
@@ -138,8 +139,8 @@ class CacheMiddleware:
         if aside and route_path(path, scope.get("root_path", "")) in aside:
             await self.app(scope, receive, send)
             return
-        if rules and not query:
-            rule = self._rule_of(scope, path)
+        if ruled.rules and not query:
+            rule = ruled.first_for(scope, "GET")
         if special is None and record is None:
             # Passes.holds written out, so that the key is hashed once more and not twice.
             if (
@@ -199,26 +200,6 @@ class CacheMiddleware:
                 return record if type(record) is StoredResponse else None
         return None
 
-    def _rule_of(self, scope: Scope, path: str) -> CacheRule | None:
-        if scope.get("root_path"):
-            # What is remembered is for paths as they stand, without one that a mount has put before them.
-            return self._rule_for(scope, "GET")
-        try:
-            return self._by_path[path]
-        except KeyError:
-            return self._rule_for(scope, "GET")
-
-    def _rule_for(self, scope: Scope, method: str) -> CacheRule | None:
-        path: str = scope["path"]
-        root = scope.get("root_path", "")
-        route = route_path(path, root)
-        rule = next((rule for rule in self.rules if rule.matches(route, method)), None)
-        if method == "GET" and not root and len(path) <= LONGEST_PATH:
-            if len(self._by_path) >= MAX_PATHS:
-                self._by_path.clear()
-            self._by_path[path] = rule
-        return rule
-
     async def _respond(
         self,
         scope: Scope,
@@ -257,10 +238,11 @@ class CacheMiddleware:
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve another method: from the cache where a rule has the body in the key, else by the app."""
         method = scope["method"]
-        if method in self._body_methods and (rule := self._rule_for(scope, method)) is not None and _on_asyncio():
+        ruled = self._book.current
+        if method in ruled.body_methods and (rule := ruled.first_for(scope, method)) is not None and _on_asyncio():
             await self._with_body(rule, scope, receive, send)
         else:
-            told = self._telling(scope, send, self._rule_for(scope, "GET") if self.rules else None, "method")
+            told = self._telling(scope, send, ruled.first_for(scope, "GET") if ruled.rules else None, "method")
             passed = consume_target(told) if method in SAFE_METHODS else self._invalidator.watch(scope, told)
             await self.app(scope, receive, passed)
 

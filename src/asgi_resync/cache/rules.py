@@ -11,6 +11,7 @@ from typing import Literal
 from urllib.parse import unquote, unquote_to_bytes, urlsplit, urlunsplit
 
 from .._headers import DELTA_SECONDS_MAX
+from .._rulebook import route_path
 from ..errors import RuleError
 
 TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -209,12 +210,6 @@ def _name_of(pair: bytes) -> str:
 def _is_named(name: str, pattern: str) -> bool:
     # `filter[name]` is a name that APIs use, and no set of characters.
     return fnmatchcase(name, pattern.replace("[", "[[]"))
-
-
-def route_path(path: str, root: str) -> str:
-    """Return *path* as patterns are written: without the *root* under which the app is mounted."""
-    # As Starlette has it: a root ends where a segment does.
-    return path[len(root) :] if root and (path == root or path.startswith(root + "/")) else path
 
 
 def url_in_key(url: str, rules: Iterable[CacheRule], root: str = "") -> str:

@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from .. import __version__
 from .._asgi import AnyASGIApp, Clock, Message, Receive, Scope, Send
-from ..cache.rules import route_path
+from .._rulebook import route_path
 from ..errors import RuleError
 from ..events import ConfigApplied, ConfigRefused
 from ..resources.health import BreakerHealth

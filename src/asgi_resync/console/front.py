@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from .._asgi import AnyASGIApp, Receive, Scope, Send
-from ..cache.rules import route_path
+from .._rulebook import route_path
 from ..errors import RuleError
 
 

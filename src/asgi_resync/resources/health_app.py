@@ -12,7 +12,7 @@ from typing import TypeAlias
 import msgspec
 
 from .._asgi import AnyASGIApp, Receive, Scope, Send
-from ..cache.rules import route_path
+from .._rulebook import route_path
 from .probes import Probes
 
 ALIVE = b'{"status":"up"}'

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
+from ..cache.rules import CacheRule
 from ..errors import SettingProblem, SettingsError
 from .variable import Room, setting
 
@@ -197,6 +198,13 @@ class CacheSettings(Room, frozen=True, kw_only=True):
             "Signs what is in Redis. A list: the first key signs, all verify, so keys can be rotated",
             expected="a comma-separated list of keys of at least 16 characters each",
             secret=True,
+        ),
+    ] = ()
+    rules: Annotated[
+        tuple[CacheRule, ...],
+        setting(
+            "rules",
+            "Rules that are tried before those of the code: a JSON list of objects with the arguments of `CacheRule`",
         ),
     ] = ()
 

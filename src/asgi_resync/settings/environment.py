@@ -163,8 +163,8 @@ class _Reader:
         self.origins[variable.name] = _origin(source, given)
         try:
             return variable.parse(given.text)
-        except ValueError:
-            self.problems.append(variable.problem(f"{given.name}{_suffix(source)}", given.text))
+        except ValueError as error:
+            self.problems += variable.problems(given.name, _suffix(source), given.text, error)
             return None
 
     def _first(self, variable: Variable) -> tuple[str, Given] | None:

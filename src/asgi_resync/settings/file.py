@@ -19,6 +19,8 @@ from ..errors import SettingProblem
 from .environment import Layer
 
 CONFIG_FILE = "RESYNC_CONFIG_FILE"
+RULES = "RESYNC_CACHE_RULES"
+"""The one setting that is a list of tables."""
 LARGEST = 2**20
 """Bytes of the largest file that is read: one that is larger is no config file."""
 
@@ -77,7 +79,7 @@ def parse_file(path: str, content: bytes) -> Read:
             problems.append(_problem(in_file, "it is there twice, or in two spellings; say it once"))
         else:
             try:
-                texts[name] = _text(value)
+                texts[name] = _rules(value) if name == RULES and isinstance(value, list) else _text(value)
             except ValueError as error:
                 problems.append(_problem(in_file, str(error)))
     return Layer(path, texts), problems
@@ -125,6 +127,26 @@ def _text(value: object) -> str:
                 raise ValueError("expected a list of texts without commas, none of them empty")
             return ",".join(parts)
     raise ValueError("expected a text, a number, true, false or a list of them")
+
+
+def _rules(value: list[object]) -> str:
+    """Return tables as the environment would have them, in JSON."""
+    try:
+        return json.dumps(_plain(value))
+    except TypeError:
+        raise ValueError("expected texts, numbers, true, false and lists of them in rules; a date is none") from None
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, _Pairs):
+        names = [name for name, _ in value.pairs]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"{twice!r} is there twice in one rule; say it once")
+        return {name: _plain(item) for name, item in value.pairs}
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
 def _problem(name: str, expected: str) -> SettingProblem:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypedDict
 
 from ..cache.cache import Cache
 from ..cache.memory import MemoryStore
 from ..cache.options import CacheOptions
+from ..cache.rules import CacheRule
 from ..upstream import Upstream, Upstreams
 from .logging_level import LoggingLevel
 from .model import Settings
@@ -26,6 +27,13 @@ class Living(Protocol):
 
     def bound_shutdown(self, seconds: float) -> None:
         """Take no longer than *seconds* over a stop that begins from now on."""
+
+
+class Ruled(Protocol):
+    """What has rules that the settings add to."""
+
+    def adapting(self, rules: Sequence[CacheRule]) -> Callable[[], None]:
+        """Return what has *rules* in force, which neither waits nor raises. Raises RuleError where they cannot be."""
 
 
 def cache_options(settings: Settings) -> CacheOptions:
@@ -50,6 +58,26 @@ def cache_options(settings: Settings) -> CacheOptions:
     )
 
 
+class Sizes(TypedDict):
+    """What a MemoryStore is made with, and given anew."""
+
+    shards: int
+    max_entries: int
+    max_bytes: int
+    max_record: int
+
+
+def memory_sizes(settings: Settings) -> Sizes:
+    """Return the part of *settings* that L1 needs."""
+    cache = settings.cache
+    return {
+        "shards": cache.num_shards,
+        "max_entries": cache.l1_max_entries,
+        "max_bytes": cache.l1_max_bytes,
+        "max_record": cache.max_body + HEADROOM,
+    }
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """What runs. `coded` are the upstreams as the code has them, which settings override field by field."""
@@ -60,6 +88,7 @@ class Parts:
     upstreams: Upstreams
     coded: Mapping[str, Upstream]
     life: Living
+    ruling: Ruled
     level: LoggingLevel = field(default_factory=LoggingLevel)
 
     def adapting(self, settings: Settings) -> Callable[[], None]:
@@ -67,17 +96,14 @@ class Parts:
 
         What is returned neither waits nor raises, so that no request sees one half of it.
         """
-        options, cache = cache_options(settings), settings.cache
+        options, sizes, cache = cache_options(settings), memory_sizes(settings), settings.cache
+        rule = self.ruling.adapting(cache.rules)
         made = {name: figures(upstream, settings.upstream(name)) for name, upstream in self.coded.items()}
 
         def adapt() -> None:
             self.cache.options = options
-            self.memory.resize(
-                shards=cache.num_shards,
-                max_entries=cache.l1_max_entries,
-                max_bytes=cache.l1_max_bytes,
-                max_record=cache.max_body + HEADROOM,
-            )
+            rule()
+            self.memory.resize(**sizes)
             if self.tier is not None:
                 self.tier.adjust(
                     deadline=settings.redis.timeout,

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-Value: TypeAlias = bool | int | float | str | tuple[str, ...] | None
+if TYPE_CHECKING:
+    from ..cache.rules import CacheRule
+
+Value: TypeAlias = "bool | int | float | str | tuple[str, ...] | tuple[CacheRule, ...] | None"
 """What a setting can hold; durations are seconds (float), sizes are bytes (int)."""
 
-Kind: TypeAlias = Literal["count", "duration", "size", "share", "flag", "text", "list", "choice", "url"]
+Kind: TypeAlias = Literal["count", "duration", "size", "share", "flag", "text", "list", "choice", "url", "rules"]
 """How the text of a setting is read."""
 
 MASK = "***"
@@ -103,7 +106,7 @@ def show(kind: Kind, value: Value) -> str:
         case bool():
             return "true" if value else "false"
         case tuple():
-            return ", ".join(_printable(item) for item in value)
+            return ", ".join(_printable(str(item)) for item in value)
         case str():
             return _printable(value)
         case int() if kind == "size":

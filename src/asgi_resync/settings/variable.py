@@ -15,7 +15,9 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import FieldInfo
 
+from ..cache.rules import CacheRule
 from ..errors import SettingProblem, SettingsError
+from .rules import EXPECTED, WrongRules, parse_rules, show_rules
 from .values import MASK, Kind, Value, check_url, mask_url, parse, show
 
 PLACEHOLDER = "<NAME>"
@@ -73,6 +75,8 @@ class Variable:
 
     def parse(self, text: str) -> Value:
         """The value that *text* means, within bounds, else ValueError."""
+        if self.facts.kind == "rules":
+            return parse_rules(text)
         return self.check(parse(self.facts.kind, text))
 
     def check(self, value: object) -> Value:
@@ -81,6 +85,8 @@ class Variable:
             raise ValueError("not finite")
         if self.choices and value is not None and value not in self.choices:
             raise ValueError("no choice")
+        if self.facts.kind == "rules":
+            return _rules(value)
         try:
             checked: Value = msgspec.convert(value, self.type)
         except msgspec.ValidationError as error:
@@ -95,7 +101,13 @@ class Variable:
             return ", ".join([MASK] * len(value)) if isinstance(value, tuple) else MASK
         if self.facts.kind == "url" and isinstance(value, str):
             return mask_url(value)
-        return show(self.facts.kind, value)
+        return show_rules(_rules(value)) if self.facts.kind == "rules" else show(self.facts.kind, value)
+
+    def problems(self, name: str, suffix: str, text: str, error: ValueError) -> list[SettingProblem]:
+        """That *text*, set under *name* in what *suffix* says, cannot be used, as *error* says."""
+        if isinstance(error, WrongRules):
+            return [SettingProblem(f"{name}{wrong.at}{suffix}", wrong.value, wrong.expected) for wrong in error.wrongs]
+        return [self.problem(f"{name}{suffix}", text)]
 
     def problem(self, name: str, text: str) -> SettingProblem:
         """That *text*, set under *name*, cannot be used."""
@@ -129,7 +141,18 @@ class Variable:
                 return "true or false (or 1/0, yes/no, on/off)"
             case "choice":
                 return " or ".join(self.choices)
+            case "rules":
+                return EXPECTED
         return self.facts.expected
+
+
+def _rules(value: object) -> tuple[CacheRule, ...]:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise ValueError("no list of rules")
+    rules = tuple(value)
+    if not all(isinstance(rule, CacheRule) for rule in rules):
+        raise ValueError("no rules")
+    return rules
 
 
 @cache
