@@ -231,7 +231,7 @@ class Resync:
             on_event=on_event,
             clock=clock,
         )
-        made._reloader.environ = given
+        made._reloader.environ = os.environ if environ is None else given
         return made
 
     def __call__(self, app: AnyASGIApp) -> ResyncApp:
@@ -378,14 +378,8 @@ class ResyncApp(CacheMiddleware):
         if scope["type"] != "lifespan":
             await self._late(scope, receive, send)
             return
-        lifespan = LifespanResponder(
-            self._called, start=self.resync.start, stop=self.resync.stop, on_unsupported=self._unsupported
-        )
+        lifespan = LifespanResponder(self._called, start=self.resync.start, stop=self.resync.stop)
         await lifespan(scope, receive, send)
-
-    def _unsupported(self, error: BaseException | None) -> None:
-        if error is not None:
-            self.resync.cache.failed("the app's lifespan", error)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the app has
         if name == "wrapped":

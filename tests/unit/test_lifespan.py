@@ -19,7 +19,6 @@ class Server:
 
     def __init__(self) -> None:
         self.order: list[str] = []
-        self.unsupported: list[BaseException | None] = []
         self._incoming: asyncio.Queue[Message] = asyncio.Queue()
 
     async def receive(self) -> Message:
@@ -38,7 +37,7 @@ class Server:
         async def stop() -> None:
             self.order.append("stop")
 
-        responder = LifespanResponder(app, start=start, stop=stop, on_unsupported=self.unsupported.append)
+        responder = LifespanResponder(app, start=start, stop=stop)
         return asyncio.ensure_future(responder(SCOPE, self.receive, self.send))
 
 
@@ -64,8 +63,10 @@ async def test_ours_goes_around_the_apps() -> None:
 
 @pytest.mark.parametrize("hears", [False, True])
 @pytest.mark.parametrize("error", [None, RuntimeError("no lifespan")])
-async def test_an_app_without_a_lifespan_gets_one(hears: bool, error: Exception | None) -> None:
-    """An app that returns or raises before it has answered is answered for; an error is one if it had listened."""
+async def test_an_app_without_a_lifespan_gets_one(
+    hears: bool, error: Exception | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An app that returns or raises before it has answered is answered for; what it raised is told as its own."""
     server = Server()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -78,7 +79,12 @@ async def test_an_app_without_a_lifespan_gets_one(hears: bool, error: Exception 
     server.tell("startup")
     await turns()
     assert ["start", "startup.complete"] == server.order
-    assert [error if hears else None] == server.unsupported
+    warnings = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert len(warnings) == (hears and error is not None)
+    for record in warnings:
+        assert record.getMessage().startswith("The app raised in its lifespan")
+        assert record.exc_info is not None
+        assert record.exc_info[1] is error
 
     server.tell("shutdown")
     await task

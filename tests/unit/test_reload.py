@@ -227,6 +227,35 @@ async def test_functions_get_new_stale_windows(tmp_path: Path) -> None:
     assert windows == [77.0]
 
 
+async def test_what_the_code_says_is_not_told_as_a_setting(tmp_path: Path) -> None:
+    """Where nothing was set, the default was not what was in force."""
+    subject = Configured(tmp_path, upstreams=[Upstream("tws", limits=BreakerLimits(fail_max=9))])
+    applied = await subject.reload("[upstream.tws]\nfail_max = 7")
+    gone = await subject.reload("")
+
+    assert isinstance(applied, events.ConfigApplied)
+    assert isinstance(gone, events.ConfigApplied)
+    assert [str(change) for change in (*applied.changes, *gone.changes)] == [
+        "RESYNC_UPSTREAM_TWS_FAIL_MAX unset -> 7",
+        "RESYNC_UPSTREAM_TWS_FAIL_MAX 7 -> unset",
+    ]
+    assert subject.resync.upstreams["tws"].breaker.limits.fail_max == 9
+
+
+async def test_the_environment_is_read_as_it_is_by_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the process, where none was given; one that was given is as it was."""
+    monkeypatch.setenv("RESYNC_CACHE_KEEP", "5")
+    resync, given = Resync.from_env(), {"RESYNC_CACHE_KEEP": "5"}
+    other = Resync.from_env(given)
+    monkeypatch.setenv("RESYNC_CACHE_KEEP", "6")
+    given["RESYNC_CACHE_KEEP"] = "6"
+    await resync.reload()
+    await other.reload()
+
+    assert resync.cache.options.keep == 6.0
+    assert other.cache.options.keep == 5.0
+
+
 PLAN = '[[cache.rules]]\npattern = "/plan"\n'
 
 

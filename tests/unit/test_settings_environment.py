@@ -6,8 +6,10 @@ import logging
 
 import pytest
 
+from asgi_resync.cache.memory import MemoryStore
 from asgi_resync.errors import SettingsError
 from asgi_resync.settings import PROFILES, Layer, Settings, resolve
+from asgi_resync.settings.parts import memory_sizes
 
 
 def problems(environ: dict[str, str], *layers: Layer) -> list[str]:
@@ -213,14 +215,25 @@ def test_values_that_contradict_each_other_are_both_named(environ: dict[str, str
     assert [expected] == problems(environ)
 
 
-def test_bodies_too_large_for_a_shard_are_noted() -> None:
+def test_bodies_too_large_for_memory_are_noted() -> None:
     """It works as far as there is an L2, so it is no problem but worth a word."""
-    (note,) = resolve({"RESYNC_CACHE_MAX_BODY": "16MiB"}).notes
-    (other,) = resolve({"RESYNC_CACHE_MAX_BODY": "16MiB", "RESYNC_REDIS_URL": "redis://h"}).notes
+    small = {"RESYNC_CACHE_MAX_BODY": "16MiB", "RESYNC_CACHE_L1_MAX_BYTES": "16MiB", "RESYNC_CACHE_NUM_SHARDS": "1"}
+    (note,) = resolve(small).notes
+    (other,) = resolve({**small, "RESYNC_REDIS_URL": "redis://h"}).notes
 
-    assert "RESYNC_CACHE_MAX_BODY is 16MiB, a shard of L1 has 8MiB" in note
-    assert note.endswith("larger bodies are kept nowhere, as there is no L2 (RESYNC_REDIS_URL)")
-    assert other.endswith("larger bodies are kept in L2 alone")
+    assert "RESYNC_CACHE_MAX_BODY is 16MiB, and L1 has 16MiB" in note
+    assert note.endswith("are kept nowhere, as there is no L2 (RESYNC_REDIS_URL)")
+    assert other.endswith("are kept in L2 alone")
+
+
+def test_fewer_shards_than_asked_for_are_noted() -> None:
+    """As many as there are: what health and the settings say is the same."""
+    found = resolve({"RESYNC_CACHE_MAX_BODY": "16MiB"})
+    (note,) = found.notes
+    store = MemoryStore(**memory_sizes(found.settings))
+
+    assert note.startswith(f"RESYNC_CACHE_NUM_SHARDS is 8, and L1 gets {store.stats().shards}: ")
+    assert store.stats().shards == 3
 
 
 def test_notes_are_logged_when_nobody_asks_for_them(caplog: pytest.LogCaptureFixture) -> None:

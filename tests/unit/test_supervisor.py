@@ -223,6 +223,28 @@ def test_a_stop_that_will_not_be_cancelled_is_left_behind() -> None:
     run_at_once(test())
 
 
+def test_a_run_that_will_not_be_cancelled_leaves_its_stop_some_time() -> None:
+    """What it holds is given back, and it is named."""
+
+    async def test() -> None:
+        house = House()
+        free = asyncio.Event()
+        supervisor = house.supervisor([house.make("base"), house.make("deaf", "base", run=lambda: heedless(free))])
+        await supervisor.start(30)
+        await until(lambda: "deaf is up" in house.order)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await supervisor.stop(4)
+
+        assert loop.time() - began < 4.2
+        assert ["stop deaf", "stop base"] == [one for one in house.order if "stop" in one]
+        assert [("ResourceAbandoned", "deaf")] == house.told(ResourceAbandoned)
+        free.set()
+        await asyncio.sleep(1)
+
+    run_at_once(test())
+
+
 @pytest.mark.parametrize("moment", ["while it starts", "while it waits for the next attempt", "once it is up"])
 def test_a_cancelled_start_stops_what_it_had_started(moment: str) -> None:
     """Whatever was under way: nothing runs afterwards, and each start that returned was stopped once."""

@@ -16,6 +16,8 @@ from .store import Record
 LARGEST = 4 * 2**20 + 64 * 2**10
 """Bytes of the largest record that is to fit: the default body cap, and room for its headers and key."""
 FEWEST = 16
+HEADROOM = 64 * 1024
+"""Bytes that a record may weigh beside its body."""
 """A shard of fewer entries than this evicts what it should keep, since its keys are few enough to collide."""
 PUTS_PER_SWEEP = 16
 """Every so many puts to a shard one of them sweeps a little of it, so that the dead leave without a background task."""
@@ -101,7 +103,7 @@ class MemoryStore:
                 "shards and max_record are at least 1, the others at least 0."
             )
         self._index: dict[CacheKey, Kept] = {}
-        self._bounds = (_count(shards, max_entries, max_bytes, max_record), max_entries, max_bytes)
+        self._bounds = (shard_count(shards, max_entries, max_bytes, max_record), max_entries, max_bytes)
         self._layout = _Layout(self._places())
         self._resizing = Lock()
         self._gone = (0, 0, 0)
@@ -229,7 +231,7 @@ class MemoryStore:
 
     def resize(self, *, shards: int, max_entries: int, max_bytes: int, max_record: int) -> None:
         """Have these bounds from now on. What is kept stays found, and moves, or leaves if it must, by `settle`."""
-        bounds = (_count(shards, max_entries, max_bytes, max_record), max_entries, max_bytes)
+        bounds = (shard_count(shards, max_entries, max_bytes, max_record), max_entries, max_bytes)
         with self._resizing:
             if bounds == self._bounds:
                 return
@@ -306,7 +308,7 @@ class MemoryStore:
         )
 
 
-def _count(shards: int, max_entries: int, max_bytes: int, max_record: int) -> int:
+def shard_count(shards: int, max_entries: int, max_bytes: int, max_record: int) -> int:
     """How many shards there are: fewer than *shards* where *max_record* would not fit, or keys would collide."""
     return max(1, min(shards, max_entries // FEWEST, max_bytes // max_record))
 

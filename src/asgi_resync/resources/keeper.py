@@ -255,9 +255,12 @@ class Keeper:
                 for task in beside:
                     task.cancel()
                 if beside:
-                    await asyncio.wait(beside)
+                    # What heeds no cancellation leaves half of the time to `stop`.
+                    await asyncio.wait(beside, timeout=timeout / 2)
                 if self._is_held and self.resource.stop is not None:
                     await _called(self.resource.stop)
+                if beside:
+                    await asyncio.wait(beside)
         except (Exception, asyncio.CancelledError) as error:
             # Cancelled twice: the loop ends in earnest.
             self._abandoned(error)

@@ -21,18 +21,15 @@ class LifespanResponder:
     """Runs *start* before the app's start-up and *stop* after its shutdown, for one lifespan scope.
 
     An app that has no lifespan, that is, returns or raises before it has answered, gets one all the same: the scope is
-    answered for it, and *on_unsupported* is told what it raised, if it had begun to listen. A start-up that the app
-    declares failed is passed on, after *stop*. If *start* itself raises ResourceFailed, the server is told that the
-    start-up failed, and why, and the app is not called.
+    answered for it, and the log says what it raised, if it had begun to listen. A start-up that the app declares
+    failed is passed on, after *stop*. If *start* itself raises ResourceFailed, the server is told that the start-up
+    failed, and why, and the app is not called.
     """
 
-    def __init__(
-        self, app: ASGIApp, *, start: Step, stop: Step, on_unsupported: Callable[[BaseException | None], None]
-    ) -> None:
+    def __init__(self, app: ASGIApp, *, start: Step, stop: Step) -> None:
         self._app = app
         self._start = start
         self._stop = stop
-        self._on_unsupported = on_unsupported
         self._started = False
         self._answered: Literal["nothing", "startup", "failed", "shutdown"] = "nothing"
         self._received: set[str] = set()
@@ -72,9 +69,6 @@ class LifespanResponder:
                 if self._answered != "nothing":
                     raise
                 self._told_unsupported(error)
-            else:
-                if self._answered == "nothing":
-                    self._on_unsupported(None)
             if self._answered in ("nothing", "startup"):
                 await self._alone(receive, send)
         finally:
@@ -83,11 +77,11 @@ class LifespanResponder:
 
     def _told_unsupported(self, error: Exception) -> None:
         if self._received:
-            self._on_unsupported(error)
+            text = "The app raised in its lifespan before it answered; it is served as one that has none."
+            _log.warning(text, exc_info=error)
             return
         # So the specification has an app say that it knows no such scope, and Django does: nothing is wrong.
         _log.info("The app has no lifespan of its own (%s).", error)
-        self._on_unsupported(None)
 
     async def _alone(self, receive: Receive, send: Send) -> None:
         """Answer what the app left unanswered."""

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import msgspec
 
+from ..cache.memory import FEWEST, HEADROOM, shard_count
 from ..errors import SettingProblem, SettingsError
 from .cache import CacheSettings
 from .model import (
@@ -73,12 +74,18 @@ def resolve(environ: Mapping[str, str] | None = None, *, layers: Sequence[Layer]
     upstreams = {name: reader.upstream(name) for name in (REDIS, *sorted(names - {REDIS}))}
     if reader.problems:
         raise SettingsError(reader.problems)
-    shard = cache.l1_max_bytes // cache.num_shards
-    if shard < cache.max_body:
+    largest = cache.max_body + HEADROOM
+    if cache.l1_max_bytes < largest:
         reader.notes.append(
-            f"RESYNC_CACHE_MAX_BODY is {show_size(cache.max_body)}, a shard of L1 has {show_size(shard)} "
-            "(RESYNC_CACHE_L1_MAX_BYTES / RESYNC_CACHE_NUM_SHARDS): larger bodies are kept "
+            f"RESYNC_CACHE_MAX_BODY is {show_size(cache.max_body)}, and L1 has {show_size(cache.l1_max_bytes)} "
+            "(RESYNC_CACHE_L1_MAX_BYTES): bodies for which it has no room are kept "
             + ("in L2 alone" if redis.url else "nowhere, as there is no L2 (RESYNC_REDIS_URL)")
+        )
+    shards = shard_count(cache.num_shards, cache.l1_max_entries, cache.l1_max_bytes, largest)
+    if shards < cache.num_shards:
+        reader.notes.append(
+            f"RESYNC_CACHE_NUM_SHARDS is {cache.num_shards}, and L1 gets {shards}: each has room for "
+            f"{FEWEST} responses and one of RESYNC_CACHE_MAX_BODY ({show_size(cache.max_body)})"
         )
     settings = msgspec.structs.replace(top, cache=cache, redis=redis, upstreams=upstreams)
     return Resolution(settings=settings, origins=reader.origins, notes=tuple(reader.notes))

@@ -64,10 +64,14 @@ def plan(old: Settings, new: Settings, known: Collection[str]) -> Plan:
             if was != wanted:
                 change = SettingChange(
                     name=variable.name,
-                    before=variable.show(was) if was not in (None, ()) else "",
-                    after=variable.show(wanted) if wanted not in (None, ()) else "",
+                    before=variable.show(was) if was not in (None, ()) and says(before, variable) else "",
+                    after=variable.show(wanted) if wanted not in (None, ()) and says(after, variable) else "",
                 )
                 (at_restart if variable.field in fixed else live).append(change)
+
+    def says(room: Room, variable: Variable) -> bool:
+        """Whether *room* decides: of an upstream it may be the code that does, where nothing is set."""
+        return not isinstance(room, UpstreamSettings) or variable.field in room.given
 
     sort(old, new, TOP, OF_THE_START[Settings])
     sort(old.cache, new.cache, CACHE, OF_THE_START["cache"])

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypedDict
 
 from ..cache.cache import Cache
-from ..cache.memory import MemoryStore
+from ..cache.memory import HEADROOM, MemoryStore
 from ..cache.options import CacheOptions
 from ..cache.rules import CacheRule
 from ..upstream import Upstream, Upstreams
@@ -17,9 +17,6 @@ from .upstreams import figures
 
 if TYPE_CHECKING:
     from ..cache.l2.tier import SecondTier
-
-HEADROOM = 64 * 1024
-"""Bytes that a record may weigh beside its body: the memory store makes its shards large enough for that."""
 
 
 class Living(Protocol):
