@@ -13,6 +13,7 @@ from typing import TypeVar
 from .._deadline import Deadline
 from .bulkhead import Bulkhead
 from .ports import ByteStream, Faults, Permit
+from .stepwise import where_it_waits
 
 T = TypeVar("T")
 
@@ -93,14 +94,19 @@ class Booking:
         """Return what *work* gives, or raise the library's own timeout once the deadline has passed."""
         if self.limit is None or self.limit.expires == math.inf:
             return await work
-        scope = asyncio.timeout(max(0.0, self.limit.remaining()))
+        return await where_it_waits(work, self._in_time)
+
+    async def _in_time(self, work: Awaitable[T]) -> T:
+        limit = self.limit
+        assert limit is not None
+        scope = asyncio.timeout(max(0.0, limit.remaining()))
         try:
             async with scope:
                 return await work
         except TimeoutError as error:
             if not scope.expired():
                 raise
-            raise self._faults.late(self._upstream, self.limit.seconds) from error
+            raise self._faults.late(self._upstream, limit.seconds) from error
 
     def _counts(self, error: BaseException) -> bool:
         if isinstance(error, self._faults.own):
