@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence, Set
+from contextlib import suppress
 from typing import Literal
 
 from ._asgi import Clock
@@ -14,23 +16,29 @@ from .resources.graph import Edge, Graph, Node, NodeKind
 
 AGAIN = 60.0
 """Seconds for which what was learned need not be learned again: much less than it lasts."""
+NONE: frozenset[str] = frozenset()
 MAX_LATELY = 1024
+MAX_NEWS = 4096
+"""As many as edges are learned at most."""
 
 
 class _Lately:
-    """What was learned of a name, and need not be learned again before `until`."""
+    """What was learned of `name` at the time `at`, and need not be learned again for a while."""
 
-    __slots__ = ("called", "kind", "tags", "until", "values")
+    __slots__ = ("at", "called", "kind", "name", "tags", "values")
 
-    def __init__(self, kind: str, notes: Notes, until: float) -> None:
+    def __init__(self, kind: Literal["route", "callable"], name: str, notes: Notes, at: float) -> None:
         self.kind = kind
-        self.until = until
+        self.name = name
+        self.at = at
         # Copied at once: a thread that the handler has left behind may still add to them.
-        self.called, self.values, self.tags = notes.called.copy(), notes.values.copy(), notes.tags.copy()
+        self.called: Set[str] = notes.called.copy() if notes.called else NONE
+        self.values: Set[str] = notes.values.copy() if notes.values else NONE
+        self.tags: Set[str] = notes.tags.copy() if notes.tags else NONE
 
     def is_as(self, kind: str, notes: Notes, now: float) -> bool:
         return (
-            now < self.until
+            now < self.at + AGAIN
             and self.called == notes.called
             and self.tags == notes.tags
             and self.values == notes.values
@@ -49,6 +57,8 @@ class Knowledge:
         self._learned: Learned[Node, Node] = Learned()
         self._lately: dict[str, _Lately] = {}
         """By name, what was learned of it last."""
+        self._news: deque[_Lately] = deque(maxlen=MAX_NEWS)
+        """What no graph has been made of yet: a miss does not pay for what may never be asked."""
         self.rules: Sequence[CacheRule | BreakerRule] = ()
         """Those in force: their routes are nodes, with their upstreams and tags."""
         self._nodes: set[Node] = set()
@@ -79,13 +89,16 @@ class Knowledge:
             return
         if len(self._lately) >= MAX_LATELY:
             self._lately.clear()
-        lately = self._lately[name] = _Lately(kind, notes, now + AGAIN)
+        lately = self._lately[name] = _Lately(kind, name, notes, now)
+        self._news.append(lately)
+
+    def _take_in(self, lately: _Lately) -> None:
         needs = {self._called(name) for name in lately.called}
         needs.update(Node("callable", value) for value in lately.values)
         needs.update(
             Node("upstream", tag.removeprefix(UPSTREAM_TAG)) for tag in lately.tags if tag.startswith(UPSTREAM_TAG)
         )
-        self._learned.note(Node(kind, name), needs, now)
+        self._learned.note(Node(lately.kind, lately.name), needs, lately.at)
 
     def _called(self, name: str) -> Node:
         """Return what was called by *name*: an upstream, or a resource that is none, such as a Degradable."""
@@ -94,6 +107,9 @@ class Knowledge:
 
     def graph(self) -> Graph:
         """Return what is known now."""
+        with suppress(IndexError):
+            while True:  # Until none is left: several threads may ask.
+                self._take_in(self._news.popleft())
         nodes, edges = set(self._nodes), set(self._edges)
         for rule in self.rules:
             route, tags = Node("route", rule.pattern), rule.tags if isinstance(rule, CacheRule) else ()

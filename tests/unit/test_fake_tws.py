@@ -97,6 +97,19 @@ async def test_jobs_step_through_their_states(lib: ModuleType) -> None:
         assert await state("MAIL") == "READY"
 
 
+async def test_a_job_is_found_by_its_input_arrival_time(lib: ModuleType) -> None:
+    """As its stream's start is told; any zone will do, and what is no time is refused."""
+    async with world(lib) as at:
+        (report,) = await at.tws.jobs("REPORT")
+        starts = report.job_stream_in_plan.start_time
+        assert starts is not None
+
+        assert [report.id] == [job.id for job in await at.tws.jobs(input_arrival_time=starts)]
+        assert await at.tws.jobs("REPORT", input_arrival_time="2001-01-01T00:00:00Z") == []
+        with pytest.raises(at.lib.HTTPStatusError, match="400"):
+            await at.tws.jobs(input_arrival_time="soon")
+
+
 async def test_filters_are_sent_as_they_are_documented(lib: ModuleType) -> None:
     """Those that are given and no others, in a POST with How-Many; what a later engine adds is ignored."""
     asked: list[Any] = []

@@ -18,7 +18,9 @@ from starlette.routing import Route
 from asgi_resync import BreakerOpen, BreakerRule, CacheRule, Degradable, Resource, Resync, RuleError, Settings, Upstream
 from asgi_resync.__main__ import main
 from asgi_resync.cache.provenance import route_name
+from asgi_resync.knowledge import Knowledge
 from asgi_resync.learned import Learned
+from asgi_resync.noted import Notes
 from asgi_resync.resources.graph import Edge, Graph, Node
 from asgi_resync.testing import ManualClock, ScriptedApp, request
 
@@ -160,6 +162,25 @@ def test_what_is_learned_is_bounded(steps: list[tuple[int, set[str], bool]]) -> 
 
 
 # As a Resync collects it
+
+
+def test_news_that_nobody_asks_for_are_bounded() -> None:
+    """Kept as they came until a graph is wanted, with the time at which they were learned."""
+    clock = ManualClock(0.0)
+    knowledge = Knowledge(clock=clock)
+    knowledge.add_upstreams(["tws"])
+    notes = Notes()
+    notes.called.add("tws")
+    for number in range(5000):
+        knowledge.learn("route", f"/{number}", notes)
+    assert len(knowledge._news) == 4096
+    routes = knowledge.graph().impact("tws")["route"]
+    assert len(routes) == 4096
+    assert "/0" not in routes
+
+    knowledge.learn("route", "/late", notes)
+    clock.advance(3601)
+    assert knowledge.graph().impact("tws") == {}
 
 
 async def test_it_has_what_is_declared_and_what_is_learned() -> None:

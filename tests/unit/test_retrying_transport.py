@@ -404,6 +404,14 @@ async def test_what_is_no_transport_is_refused(lib: ModuleType) -> None:
             retrying_transport(wrong)  # type: ignore[arg-type] # that is the point
 
 
+@pytest.mark.parametrize("argument", ["policy", "budget", "breaker", "bulkhead"])
+def test_arguments_of_another_kind_are_refused_at_once(lib: ModuleType, argument: str) -> None:
+    """By name, and not when the first call fails."""
+    transport = lib.MockTransport(lambda request: lib.Response(200))
+    with pytest.raises(RuleError, match=f"^{argument}=3 cannot work: give a"):
+        retrying_transport(transport, **{argument: 3})  # type: ignore[call-overload] # that is the point
+
+
 async def test_without_a_transport_it_is_that_of_httpx2(lib: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     """And if that is not installed, the error says how to."""
     default = retrying_transport()

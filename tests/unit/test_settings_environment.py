@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import pytest
 
 from asgi_resync.cache.memory import MemoryStore
 from asgi_resync.errors import SettingsError
-from asgi_resync.settings import PROFILES, Layer, Settings, resolve
+from asgi_resync.settings import PROFILES, Layer, Settings, load, resolve
 from asgi_resync.settings.parts import memory_sizes
 
 
@@ -234,6 +235,27 @@ def test_fewer_shards_than_asked_for_are_noted() -> None:
 
     assert note.startswith(f"RESYNC_CACHE_NUM_SHARDS is 8, and L1 gets {store.stats().shards}: ")
     assert store.stats().shards == 3
+
+
+def test_calls_that_may_wait_for_nothing_are_noted() -> None:
+    """A queue needs something to queue for."""
+    waiting = {"RESYNC_UPSTREAM_TWS_MAX_WAITING": "5"}
+
+    assert resolve(waiting).notes == (
+        "RESYNC_UPSTREAM_TWS_MAX_WAITING is set and RESYNC_UPSTREAM_TWS_MAX_CALLS is not: "
+        "calls of tws wait only where the code gives it a bulkhead",
+    )
+    assert resolve({**waiting, "RESYNC_UPSTREAM_TWS_MAX_CALLS": "5"}).notes == ()
+
+
+def test_a_file_of_certificates_that_is_not_there_is_noted(tmp_path: Path) -> None:
+    """At the start, not at the first call."""
+    environ = {"RESYNC_UPSTREAM_TWS_CA_FILE": str(tmp_path / "ca.pem")}
+    (note,) = load(environ).notes
+    (tmp_path / "ca.pem").write_text("")
+
+    assert note.startswith(f"RESYNC_UPSTREAM_TWS_CA_FILE is {str(tmp_path / 'ca.pem')!r}, which is no file")
+    assert load(environ).notes == ()
 
 
 def test_notes_are_logged_when_nobody_asks_for_them(caplog: pytest.LogCaptureFixture) -> None:

@@ -34,8 +34,9 @@ class RetryPolicy:
 
     There are at most `attempts` in all; 1 turns retries off. Before the second, the wait is a random time between 0
     and `backoff`; that bound doubles with each further one, up to `backoff_max`. `Retry-After` makes it longer, and
-    beyond `retry_after_max` ends it. `timeout` bounds everything until the response begins, waits included; None
-    leaves it to the client's own timeouts and to `deadline`.
+    beyond `retry_after_max` ends it. `timeout` bounds everything until the response begins, waits included, of
+    each request, and one that follows a redirect is another; None leaves it to the client's own timeouts and to
+    `deadline`.
 
     Only `statuses` and errors of the network are retried, and only for `methods`, with an `Idempotency-Key`, or where
     a request says `extensions={"resync.retry": True}` (False turns it off). Raises RuleError for what cannot work.

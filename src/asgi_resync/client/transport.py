@@ -85,8 +85,13 @@ def retrying_transport(
 
     What is raised is what *transport* raises, besides BreakerOpen, BulkheadFull, and DeadlineExceeded in a form that
     is a TimeoutException of the library too. Raises MissingExtra if the library is not installed, and RuleError for a
-    transport of neither.
+    transport of neither, or an argument of the wrong kind.
     """
+    _check("policy", policy, RetryPolicy, "a RetryPolicy, such as RetryPolicy(attempts=3)")
+    _check("budget", budget, RetryBudget, "a RetryBudget, one for all transports of an upstream")
+    _check("bulkhead", bulkhead, Bulkhead, "a Bulkhead, such as Bulkhead(10)")
+    if breaker is not None and not callable(getattr(breaker, "admit", None)):
+        raise RuleError("breaker", breaker, "give a Breaker, such as resync.upstreams['tws'].breaker")
     kept = policy if policy is not None else RetryPolicy()
     spent_from = budget if budget is not None else RetryBudget()
     guards = Guards(
@@ -124,6 +129,11 @@ def retrying_transport(
         guards,
         repeat,
     )
+
+
+def _check(argument: str, value: object, kind: type, remedy: str) -> None:
+    if value is not None and not isinstance(value, kind):
+        raise RuleError(argument, value, f"give {remedy}")
 
 
 def _is_of(library: str, transport: object) -> bool:

@@ -155,9 +155,16 @@ class _Reader:
         variables = variables_of_upstream(name)
         given = frozenset(variable.field for variable in variables if self._first(variable) is not None)
         room = self.room(msgspec.structs.replace(unset_upstream(name), given=given), variables)
+        called = {variable.field: self._called(variable) for variable in variables}
+        if "max_waiting" in given and "max_calls" not in given:
+            self.notes.append(
+                f"{called['max_waiting']} is set and {called['max_calls'].removesuffix(f' ({DEFAULT})')} is not: "
+                f"calls of {name} wait only where the code gives it a bulkhead"
+            )
         if not room.verify:
-            verify = next(self._called(variable) for variable in variables if variable.field == "verify")
-            self.notes.append(f"{verify} is off: whoever is between here and {name} can read and change what is sent")
+            self.notes.append(
+                f"{called['verify']} is off: whoever is between here and {name} can read and change what is sent"
+            )
         return room
 
     def _value(self, variable: Variable, base: Room) -> Value:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 
 from ..errors import SettingsError
 from .environment import Resolution, resolve
@@ -23,12 +24,13 @@ def config_file(environ: Mapping[str, str]) -> str | None:
 def load(environ: Mapping[str, str] | None = None) -> Resolution:
     """Return the settings that *environ*, by default the process's own, and its config file make.
 
-    Raises SettingsError, which lists every problem of both. It opens that file, and no other.
+    Raises SettingsError, which lists every problem of both. It opens that file, and no other; of files that the
+    settings name it notes that they are not there.
     """
     texts = os.environ if environ is None else environ
     path = config_file(texts)
     if path is None:
-        return resolve(texts)
+        return _with_files(resolve(texts))
     layer, problems = read_file(path)
     try:
         resolution = resolve(texts, layers=[layer])
@@ -36,7 +38,18 @@ def load(environ: Mapping[str, str] | None = None) -> Resolution:
         raise SettingsError([*problems, *error.problems]) from None
     if problems:
         raise SettingsError(problems)
-    return resolution
+    return _with_files(resolution)
+
+
+def _with_files(resolution: Resolution) -> Resolution:
+    """Return *resolution* with a note for each file that it names and that is not there: it may come later."""
+    missing = [
+        f"RESYNC_UPSTREAM_{name.upper()}_CA_FILE is {upstream.ca_file!r}, which is no file: no call of "
+        f"{name} can check a certificate until it is there"
+        for name, upstream in resolution.settings.upstreams.items()
+        if upstream.ca_file is not None and not os.path.isfile(upstream.ca_file)
+    ]
+    return replace(resolution, notes=(*resolution.notes, *missing)) if missing else resolution
 
 
 def read(environ: Mapping[str, str] | None) -> Settings:

@@ -5,6 +5,7 @@ It knows no HTTP. Times are seconds since the epoch, of the clock that whoever a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -122,7 +123,13 @@ class Plan:
         return next((job for job in self.jobs if id_ in (job.id, job.name)), None)
 
     def query(self, wanted: Mapping[str, Any], *, critical: bool = False) -> list[Job]:
-        """Return the jobs that a `jobInPlanFilter` matches; names may hold `*` and `?`."""
+        """Return the jobs that a `jobInPlanFilter` matches; names may hold `*` and `?`.
+
+        `inputArrivalTime` is the `startTime` of the job stream, to the second; what is no time in ISO 8601 raises
+        ValueError. `lastInRerunChain` changes nothing: a rerun takes the place of the run before it.
+        """
+        arrival = wanted.get("inputArrivalTime")
+        second = math.floor(seconds_of(str(arrival))) if arrival is not None else None
         return [
             job
             for job in self.jobs
@@ -130,6 +137,7 @@ class Plan:
             and _matches(wanted, "jobName", job.name)
             and _matches(wanted, "jobStreamName", job.stream)
             and _matches(wanted, "workstationName", job.workstation)
+            and second in (None, math.floor(job.starts))
         ]
 
     def streams(self, wanted: Mapping[str, Any]) -> list[tuple[str, list[Job]]]:

@@ -101,14 +101,21 @@ def _current(fake: Engine, call: Call) -> object:
 @route("POST", "/plan/current/job/query")
 def _job_query(fake: Engine, call: Call) -> object:
     now = fake.clock()
-    return [job.in_plan(now) for job in fake.plan.query(call.filters("jobInPlanFilter"))][: call.most]
+    return [job.in_plan(now) for job in _found(fake, call.filters("jobInPlanFilter"))][: call.most]
 
 
 @route("POST", "/plan/current/criticaljob/query")
 def _critical_query(fake: Engine, call: Call) -> object:
     now = fake.clock()
-    found = fake.plan.query(call.filters("criticalJobInPlanFilter"), critical=True)
+    found = _found(fake, call.filters("criticalJobInPlanFilter"), critical=True)
     return [job.in_plan(now) for job in found][: call.most]
+
+
+def _found(fake: Engine, wanted: Mapping[str, Any], *, critical: bool = False) -> list[Job]:
+    try:
+        return fake.plan.query(wanted, critical=critical)
+    except ValueError:
+        raise Problem(400, "AWSJCO084E inputArrivalTime must be a time in ISO 8601.") from None
 
 
 @route("POST", "/plan/current/jobstream/query")
