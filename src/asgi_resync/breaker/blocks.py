@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
-from .state import Admission
+from .state import Admission, Circuit
 
-if TYPE_CHECKING:
-    from .breaker import Breaker
-
-Entered: TypeAlias = "tuple[Breaker, Admission, Entered | None]"
+Entered: TypeAlias = "tuple[Circuit, Admission, Entered | None]"
 
 entered_here: ContextVar[Entered | None] = ContextVar("asgi_resync.entered", default=None)
 """The blocks, innermost first."""
 
 
-def leave_outer(breaker: Breaker, entered: Entered | None) -> Admission | None:
-    """Take out the innermost block of *breaker*, whichever others are within it; None if there is none.
+def leave_outer(circuit: Circuit, entered: Entered | None) -> Admission | None:
+    """Take out the innermost block of *circuit*, whichever others are within it; None if there is none.
 
     Blocks need not end in the order in which they began.
     """
-    inner: list[tuple[Breaker, Admission]] = []
+    inner: list[tuple[Circuit, Admission]] = []
     while entered is not None:
-        if entered[0] is breaker:
+        if entered[0] is circuit:
             rest = entered[2]
             for other, admission in reversed(inner):
                 rest = (other, admission, rest)

@@ -26,7 +26,7 @@ from ..events import (
     wants,
 )
 from ..noted import notes_here
-from .blocks import entered_here, leave_outer
+from .blocks import Entered, entered_here, leave_outer
 from .limits import BreakerLimits
 from .outcome import is_failed_status, is_neutral, status_of
 from .permit import Permit
@@ -50,8 +50,8 @@ class Breaker:
     """
 
     __slots__ = (
-        "_circuit", "_clock", "_is_told_of_calls", "_listeners", "_lock", "_spread", "_wall", "is_failed_status",
-        "is_failure", "name",
+        "_block", "_circuit", "_clock", "_is_told_of_calls", "_listeners", "_lock", "_spread", "_wall",
+        "is_failed_status", "is_failure", "name",
     )  # fmt: skip
 
     def __init__(
@@ -73,6 +73,8 @@ class Breaker:
         self.is_failed_status = is_failed_status if is_failed_status is _DEFAULT else self._guarded(is_failed_status)
         self.is_failure = is_failure
         self._circuit = Circuit(limits if limits is not None else BreakerLimits())
+        self._block: Entered | None = None
+        """That of a task which is in no other, while calls need not be told apart: made once for all of them."""
         self._clock = clock
         self._wall = wall
         self._spread = spread
@@ -164,11 +166,17 @@ class Breaker:
 
     async def __aenter__(self) -> Breaker:
         # As `enter`, without one call more: it is 0.06 of purgatory's whole.
-        admission = self._circuit.standing
+        circuit = self._circuit
+        admission = circuit.standing
         if admission is None or notes_here.get() is not None:
             self.enter()
+        elif (outer := entered_here.get()) is not None:
+            entered_here.set((circuit, admission, outer))
+        elif (block := self._block) is not None and block[1] is admission:
+            entered_here.set(block)
         else:
-            entered_here.set((self, admission, entered_here.get()))
+            self._block = block = (circuit, admission, None)
+            entered_here.set(block)
         return self
 
     async def __aexit__(
@@ -177,11 +185,15 @@ class Breaker:
         if error is None:
             # As `leave`, where nothing changes.
             circuit, entered = self._circuit, entered_here.get()
-            if entered is not None and entered[0] is self and entered[1] is circuit.standing:
+            # What stands for calls in `closed` is this circuit's alone, so that its block can be no other's.
+            if entered is not None and entered[1] is circuit.standing:
                 window = circuit.window
                 if window.is_calm and not circuit.consecutive:
                     entered_here.set(entered[2])
-                    window.succeed(self._clock())
+                    if (now := self._clock()) < window.ends:
+                        window.counts[window.place] += 1
+                    else:
+                        window.succeed(now)
                     return
         self.leave(error)
 
@@ -192,7 +204,7 @@ class Breaker:
             admission = self._admit()
             if admission is None:
                 raise self.refusal()
-        entered_here.set((self, admission, entered_here.get()))
+        entered_here.set((self._circuit, admission, entered_here.get()))
 
     def leave(self, error: BaseException | None) -> None:
         """End the innermost block of this task's, which raised *error*.
@@ -200,10 +212,10 @@ class Breaker:
         A block that was begun in another task counts for nothing; if it was a probe it loses its place in time.
         """
         entered = entered_here.get()
-        if entered is not None and entered[0] is self:
+        if entered is not None and entered[0] is self._circuit:
             entered_here.set(entered[2])
             admission = entered[1]
-        elif (found := leave_outer(self, entered)) is not None:
+        elif (found := leave_outer(self._circuit, entered)) is not None:
             admission = found
         else:
             return

@@ -13,10 +13,11 @@ class Window:
     """Counts calls that ended within the last *span* seconds: how many, how many of them failed, how many were slow.
 
     `is_calm` while none of them failed or was slow. Time that goes backwards counts as standing still. Threads that
-    count at one moment may lose a count, and spoil nothing.
+    count at one moment may lose a count, and spoil nothing. `counts` are the calls by bucket, `place` is the bucket of
+    now, which `ends` at that time: who counts a success before then may do it there, and save a call.
     """
 
-    __slots__ = ("_calls", "_ends", "_failures", "_place", "_slow", "_tick", "_width", "is_calm")
+    __slots__ = ("_failures", "_slow", "_tick", "_width", "counts", "ends", "is_calm", "place")
 
     def __init__(self, span: float) -> None:
         self._width = span / BUCKETS
@@ -25,9 +26,9 @@ class Window:
     def clear(self) -> None:
         """Forget everything."""
         self._tick = 0
-        self._place = 0
-        self._ends = self._width
-        self._calls = [0] * BUCKETS
+        self.place = 0
+        self.ends = self._width
+        self.counts = [0] * BUCKETS
         self._failures = [0] * BUCKETS
         self._slow = [0] * BUCKETS
         self.is_calm = True
@@ -35,7 +36,7 @@ class Window:
     @property
     def calls(self) -> int:
         """How many ended."""
-        return sum(self._calls)
+        return sum(self.counts)
 
     @property
     def failures(self) -> int:
@@ -49,17 +50,17 @@ class Window:
 
     def succeed(self, now: float) -> None:
         """Count a call that ended well, in good time, at *now*."""
-        if now >= self._ends:
+        if now >= self.ends:
             self.expire(now)
-        self._calls[self._place] += 1
+        self.counts[self.place] += 1
 
     def record(self, now: float, *, failed: bool, slow: bool) -> None:
         """Count a call that ended at *now*."""
         self.succeed(now)
         if failed or slow:
             self.is_calm = False
-        self._failures[self._place] += failed
-        self._slow[self._place] += slow
+        self._failures[self.place] += failed
+        self._slow[self.place] += slow
 
     def expire(self, now: float) -> None:
         """Forget what is older than the span at *now*."""
@@ -68,8 +69,8 @@ class Window:
             return
         for gone in range(self._tick + 1, min(tick, self._tick + BUCKETS) + 1):
             place = gone % BUCKETS
-            self._calls[place] = self._failures[place] = self._slow[place] = 0
+            self.counts[place] = self._failures[place] = self._slow[place] = 0
         self._tick = tick
-        self._place = tick % BUCKETS
-        self._ends = (tick + 1) * self._width
+        self.place = tick % BUCKETS
+        self.ends = (tick + 1) * self._width
         self.is_calm = not any(self._failures) and not any(self._slow)
