@@ -25,8 +25,8 @@ from ..events import (
     guarded,
     wants,
 )
-from ..noted import notes_here
-from .blocks import Entered, entered_here, leave_outer
+from ..noted import get_notes
+from .blocks import Entered, get_entered, leave_outer, set_entered
 from .limits import BreakerLimits
 from .outcome import is_failed_status, is_neutral, status_of
 from .permit import Permit
@@ -148,7 +148,7 @@ class Breaker:
     def ask(self) -> Permit | None:
         """Return a permit for one call, or None where `admit` would raise."""
         admission = self._circuit.standing
-        if admission is None or notes_here.get() is not None:
+        if admission is None or get_notes() is not None:
             admission = self._admit()
         return None if admission is None else Permit(self, admission)
 
@@ -168,15 +168,15 @@ class Breaker:
         # As `enter`, without one call more: it is 0.06 of purgatory's whole.
         circuit = self._circuit
         admission = circuit.standing
-        if admission is None or notes_here.get() is not None:
+        if admission is None or get_notes() is not None:
             self.enter()
-        elif (outer := entered_here.get()) is not None:
-            entered_here.set((circuit, admission, outer))
+        elif (outer := get_entered()) is not None:
+            set_entered((circuit, admission, outer))
         elif (block := self._block) is not None and block[1] is admission:
-            entered_here.set(block)
+            set_entered(block)
         else:
             self._block = block = (circuit, admission, None)
-            entered_here.set(block)
+            set_entered(block)
         return self
 
     async def __aexit__(
@@ -184,12 +184,12 @@ class Breaker:
     ) -> None:
         if error is None:
             # As `leave`, where nothing changes.
-            circuit, entered = self._circuit, entered_here.get()
+            circuit, entered = self._circuit, get_entered()
             # What stands for calls in `closed` is this circuit's alone, so that its block can be no other's.
             if entered is not None and entered[1] is circuit.standing:
                 window = circuit.window
                 if window.is_calm and not circuit.consecutive:
-                    entered_here.set(entered[2])
+                    set_entered(entered[2])
                     if (now := self._clock()) < window.ends:
                         window.counts[window.place] += 1
                     else:
@@ -200,20 +200,20 @@ class Breaker:
     def enter(self) -> None:
         """Begin a block of this task's, as `async with` does. Raises BreakerOpen."""
         admission = self._circuit.standing
-        if admission is None or notes_here.get() is not None:
+        if admission is None or get_notes() is not None:
             admission = self._admit()
             if admission is None:
                 raise self.refusal()
-        entered_here.set((self._circuit, admission, entered_here.get()))
+        set_entered((self._circuit, admission, get_entered()))
 
     def leave(self, error: BaseException | None) -> None:
         """End the innermost block of this task's, which raised *error*.
 
         A block that was begun in another task counts for nothing; if it was a probe it loses its place in time.
         """
-        entered = entered_here.get()
+        entered = get_entered()
         if entered is not None and entered[0] is self._circuit:
-            entered_here.set(entered[2])
+            set_entered(entered[2])
             admission = entered[1]
         elif (found := leave_outer(self._circuit, entered)) is not None:
             admission = found
@@ -305,7 +305,7 @@ class Breaker:
     # Within
 
     def _admit(self) -> Admission | None:
-        notes = notes_here.get()
+        notes = get_notes()
         while notes is not None:
             notes.called.add(self.name)
             if isinstance(notes, RouteNotes) and (permit := notes.permits.pop(self.name, None)) is not None:
@@ -323,7 +323,7 @@ class Breaker:
         return admission
 
     def _note_refusal(self) -> None:
-        notes = notes_here.get()
+        notes = get_notes()
         while notes is not None:
             if isinstance(notes, RouteNotes):
                 notes.refused.add(self.name)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from .._asgi import Clock
-from .._deadline import Deadline, current, earlier
+from .._deadline import Deadline, earlier, get_current
 from ..errors import BulkheadFull
 from ..events import UpstreamAnswered, UpstreamRefused, wants
 from .attempt import Booking
@@ -111,7 +111,7 @@ class Core(abc.ABC, Generic[RequestT, ResponseT]):
     async def _exchange(self, request: RequestT) -> ResponseT:
         """Return the answer to *request*, of the last attempt if there were several."""
         policy = self._policy
-        limit = current.get()
+        limit = get_current()
         if policy.timeout is not None:
             limit = earlier(limit, policy.timeout, self._guards.clock)
         if self._guards.budget is not None:
@@ -167,7 +167,7 @@ class Core(abc.ABC, Generic[RequestT, ResponseT]):
             raise
         if breaker is not None and breaker.is_failed_status(response.status_code):
             booking.refuse(response.status_code)
-        booking.outlive(current.get())  # The policy's own timeout ends where the response begins.
+        booking.outlive(get_current())  # The policy's own timeout ends where the response begins.
         self._observe(response, booking)
         return response
 
