@@ -9,7 +9,7 @@ from dataclasses import replace
 from .breaker.rules import BreakerRule
 from .cache.rules import CacheRule
 from .errors import RuleError
-from .upstream import Upstream, Upstreams
+from .upstream import Upstream, Upstreams, spelled
 
 
 def by_name(upstreams: Iterable[Upstream]) -> dict[str, Upstream]:
@@ -38,7 +38,7 @@ def of_cached(rule: CacheRule, upstreams: Upstreams) -> BreakerRule:
 def check_rule(rule: object, known: Upstreams, place: str = "") -> None:
     """Raise RuleError for what is no rule, and for one that names an upstream which is not among *known*.
 
-    *place* is where the rule stands, if it is not in the code.
+    *place* is the setting that the rule is from; none if it is the code.
     """
     if not isinstance(rule, (CacheRule, BreakerRule)):
         raise RuleError("rules", rule, "give a list of CacheRule, such as [CacheRule('/plan', ttl=10)]")
@@ -46,5 +46,8 @@ def check_rule(rule: object, known: Upstreams, place: str = "") -> None:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]!r}? Otherwise" if near else "no upstream has this name;"
-            argument = f"upstreams of {rule.pattern}{place}" if place else "upstreams"
-            raise RuleError(argument, name, f"{hint} add Upstream({name!r}) to upstreams")
+            if not place:
+                raise RuleError("upstreams", name, f"{hint} add Upstream({name!r}) to upstreams")
+            url = f"RESYNC_UPSTREAM_{spelled(name).upper()}_URL"
+            remedy = f"{hint} set {url} or add Upstream({name!r}) to upstreams, and start again"
+            raise RuleError(f"upstreams of {rule.pattern} in {place}", name, remedy)

@@ -106,7 +106,7 @@ class Resync:
             self.cache = self._tier.cache
         self.cache.on_built = self._knowledge.learn
         self._ruling = Ruling(rules, cache.rules, self.cache, self.upstreams, self._knowledge)
-        self._is_guarding = bool(given or self.breaker_rules or first.config_file)  # which may give rules
+        self._has_upstreams = bool(given)
         self._app_redis = AppRedis(first.redis.url, self.upstreams["redis"].breaker)
         self._life = Life(
             self.cache,
@@ -259,10 +259,16 @@ class Resync:
 
     def guarded(self, app: AnyASGIApp) -> AnyASGIApp:
         """Return *app* with the breakers of its upstreams around it, and nothing else; *app* itself if it has none."""
-        if not self._is_guarding:
-            return app
+        only_by_rules = not self._has_upstreams
+        if only_by_rules and not self.breaker_rules and self._reloader.environ is None:
+            return app  # Nor can settings bring rules later.
         return BreakerMiddleware(
-            app, upstreams=self.upstreams, rules=self._ruling.guarding, on_event=self._on_event, clock=self._steady
+            app,
+            upstreams=self.upstreams,
+            rules=self._ruling.guarding,
+            only_by_rules=only_by_rules,
+            on_event=self._on_event,
+            clock=self._steady,
         )
 
     def lifespan(self, app: object = None) -> AbstractAsyncContextManager[None]:

@@ -48,8 +48,10 @@ class Ruling:
         What is returned neither waits nor raises. A URL that lately proved uncacheable is then looked at anew.
         """
         given = tuple(rules)
+        if given == self._given:
+            return _nothing
         for rule in given:
-            check_rule(rule, self._upstreams, " in RESYNC_CACHE_RULES")
+            check_rule(rule, self._upstreams, "RESYNC_CACHE_RULES")
         cached = CacheRuleSet((*given, *self._of_cache))
         breaking = (
             *self._of_breakers,
@@ -58,8 +60,6 @@ class Ruling:
         guarding = ruled(breaking)
 
         def adapt() -> None:
-            if given == self._given:
-                return
             self._given = given
             self.cached.current = cached
             self.guarding.current = guarding
@@ -68,3 +68,7 @@ class Ruling:
             self._cache.passing.clear()
 
         return adapt
+
+
+def _nothing() -> None:
+    """Nothing is to be done."""

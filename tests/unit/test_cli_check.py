@@ -227,3 +227,16 @@ def test_what_redis_answers_is_told_apart_from_what_hinders_a_connection() -> No
     }
 
     assert list(replies.values()) == [(refusal(one, place) or (None,))[0] for one in replies]
+
+
+def test_a_rule_for_an_upstream_of_the_code_is_a_notice_without_the_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What only the app can tell is no error, and the rest is tried all the same."""
+    monkeypatch.setenv("RESYNC_CACHE_RULES", '[{"pattern": "/stock", "upstreams": ["partner"]}]')
+
+    assert check.main([]) == 0
+    told = capsys.readouterr().out
+    assert "upstreams of /stock in RESYNC_CACHE_RULES='partner'" in told
+    assert "MODULE:APP" in told
+    assert "redis" in told

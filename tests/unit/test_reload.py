@@ -9,7 +9,18 @@ from typing import Any
 
 import pytest
 
-from asgi_resync import BreakerLimits, CacheRule, ClientOptions, Resync, RetryPolicy, Settings, Upstream, events
+from asgi_resync import (
+    BreakerLimits,
+    BreakerOpen,
+    CacheRule,
+    ClientOptions,
+    Resync,
+    RetryPolicy,
+    Settings,
+    Upstream,
+    events,
+)
+from asgi_resync._asgi import Receive, Scope, Send
 from asgi_resync.breaker.state import State
 from asgi_resync.settings import load
 from asgi_resync.settings.environment import Resolution
@@ -318,6 +329,39 @@ async def test_rules_that_name_upstreams_guard_their_routes_at_once(tmp_path: Pa
     assert (await request(app, "GET", "/plan")).status == 200
     assert subject.resync.breaker_rules == ()
     assert "tag plan" not in subject.resync.graph.text()
+
+
+async def test_without_rules_a_file_changes_no_answer(tmp_path: Path) -> None:
+    """Nobody has named an upstream, so what the handler raises is its own; then a rule does, and then none again."""
+    subject = Configured(tmp_path)
+    breaker = subject.resync.upstreams["tws"].breaker
+    breaker.force_open()
+
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        async with breaker:
+            raise AssertionError("it is open")
+
+    app = subject.resync(inner)
+    for _ in range(2):
+        with pytest.raises(BreakerOpen):
+            await request(app, "GET", "/plan")
+        await subject.reload(PLAN + 'upstreams = ["tws"]')
+        assert (await request(app, "GET", "/plan")).status == 503
+        assert (await request(app, "GET", "/other")).status == 503
+        await subject.reload("")
+
+
+async def test_rules_of_the_environment_guard_without_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`reload()` brings them as a file would."""
+    monkeypatch.delenv("RESYNC_CACHE_RULES", raising=False)
+    resync = Resync.from_env()
+    app = resync(ScriptedApp())
+    resync.upstreams["tws"].breaker.force_open()
+    assert (await request(app, "GET", "/plan")).status == 200
+    monkeypatch.setenv("RESYNC_CACHE_RULES", '[{"pattern": "/plan", "upstreams": ["tws"]}]')
+    await resync.reload()
+
+    assert (await request(app, "GET", "/plan")).status == 503
 
 
 async def test_a_body_enters_the_key_as_soon_as_a_rule_says_so(tmp_path: Path) -> None:

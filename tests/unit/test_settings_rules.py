@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from asgi_resync import CacheRule, Resync
 from asgi_resync.errors import RuleError, SettingsError
 from asgi_resync.settings import CacheSettings, Settings, load
-from asgi_resync.settings.rules import WrongRules, parse_rules, show_rules
+from asgi_resync.settings.rules import _READERS, WrongRules, parse_rules, show_rules
 
 RULES = "RESYNC_CACHE_RULES"
 
@@ -226,5 +227,13 @@ def test_an_upstream_that_nobody_knows_is_refused_by_name() -> None:
     """With the place where the rule stands."""
     settings = Settings.from_env({RULES: '[{"pattern": "/plan", "upstreams": ["twx"]}]'})
 
-    with pytest.raises(RuleError, match=r"upstreams of /plan in RESYNC_CACHE_RULES='twx'.*did you mean 'tws'"):
+    with pytest.raises(
+        RuleError, match=r"upstreams of /plan in RESYNC_CACHE_RULES='twx'.*did you mean 'tws'"
+    ) as caught:
         Resync(settings)
+    assert "set RESYNC_UPSTREAM_TWX_URL or add Upstream('twx')" in caught.value.remedy
+
+
+def test_every_argument_of_a_rule_has_a_reader() -> None:
+    """One that CacheRule gets later is no error at the first operator who uses it."""
+    assert set(_READERS) == {field.name for field in dataclasses.fields(CacheRule) if field.init}

@@ -46,7 +46,8 @@ class BreakerMiddleware:
     *rules* are tried in order, and the first that matches path and method applies. Where a rule applies and the handler
     does not call the upstream through its breaker itself, the response is the upstream's outcome: an exception, or a
     status of 500 and above that the breaker counts, is a failure. Routes without a rule are learned: those that failed
-    since an upstream did not admit their call, for ten minutes each time. *clock* gives seconds, and goes forward.
+    since an upstream did not admit their call, for ten minutes each time. With *only_by_rules* requests pass untouched
+    as long as there is no rule. *clock* gives seconds, and goes forward.
 
     Degraded answers have `Resync-Degraded: <upstream>`, and `Cache-Control: no-store`. Raises RuleError for arguments
     that cannot work, such as a rule for an upstream that is not there.
@@ -58,12 +59,14 @@ class BreakerMiddleware:
         *,
         upstreams: Mapping[str, Guarded] | Iterable[Guarded],
         rules: Iterable[BreakerRule] | BreakerRuleBook = (),
+        only_by_rules: bool = False,
         on_event: Listener | None = None,
         clock: Clock = time.monotonic,
     ) -> None:
         given = upstreams.values() if isinstance(upstreams, Mapping) else upstreams
         self.app = app
         self.upstreams = {upstream.name: upstream for upstream in given}
+        self._only_by_rules = only_by_rules
         self._book = rules if isinstance(rules, BreakerRuleBook) else BreakerRuleBook(rules)
         self.emit = guarded(on_event) if on_event is not None else None
         for rule in self.rules:
@@ -79,7 +82,11 @@ class BreakerMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        ruled = rules.first_for(scope, scope["method"]) if (rules := self._book.current).rules else None
+        current = self._book.current
+        if self._only_by_rules and not current.rules:
+            await self.app(scope, receive, send)
+            return
+        ruled = current.first_for(scope, scope["method"]) if current.rules else None
         if ruled is not None and ruled.rule.policy == "read-only":
             await self.app(scope, receive, send)
             return

@@ -13,7 +13,7 @@ from .cache import Cache
 from .forward import header_lines, without_target
 from .keys import effective_host, key_of_url, primary_key, raw_path_of
 from .policy.invalidation import invalidates, same_origin_targets
-from .rulebook import CacheRuleBook
+from .rulebook import CacheRuleBook, CacheRuleSet
 from .rules import url_in_key
 
 
@@ -54,15 +54,16 @@ class Invalidator:
         ruled = self._book.current
         rule = ruled.first_for(scope, "GET") if ruled.rules else None
         key = primary_key(scope, host, rule.query_in_key(query) if rule is not None else query)
-        targets = {key: not reads and self._may_hold_bodies(scope["path"], root)}
+        targets = {key: not reads and _may_hold_bodies(ruled, scope["path"], root)}
         references = [value for name, value in headers if name.lower() in (b"location", b"content-location")]
         if references:
             raw_path = scope.get("raw_path") or raw_path_of(scope["path"])
             target = f"{key[0]}://{host.decode('latin-1')}{raw_path.decode('latin-1')}"
             for url in same_origin_targets(target, references):
                 other = key_of_url(url_in_key(url, ruled.rules, root))
-                targets.setdefault(other, not reads and self._may_hold_bodies(str(other[3]), root))
+                targets.setdefault(other, not reads and _may_hold_bodies(ruled, str(other[3]), root))
         await self._cache.invalidate(targets)
 
-    def _may_hold_bodies(self, path: str, root: str) -> bool:
-        return any(rule.matcher(route_path(path, root)) is not None for rule in self._book.current.body_rules)
+
+def _may_hold_bodies(ruled: CacheRuleSet, path: str, root: str) -> bool:
+    return any(rule.matcher(route_path(path, root)) is not None for rule in ruled.body_rules)

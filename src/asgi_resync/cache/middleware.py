@@ -102,8 +102,7 @@ class CacheMiddleware:
         except KeyError:
             query = b""
         rule: CacheRule | None = None
-        ruled = book.current
-        if query and ruled.rules and (rule := ruled.first_for(scope, "GET")) is not None:
+        if query and (ruled := book.current).rules and (rule := ruled.first_for(scope, "GET")) is not None:
             query = rule.query_in_key(query)
         key: CacheKey
         try:
@@ -139,7 +138,7 @@ class CacheMiddleware:
         if aside and route_path(path, scope.get("root_path", "")) in aside:
             await self.app(scope, receive, send)
             return
-        if ruled.rules and not query:
+        if not query and (ruled := book.current).rules:
             rule = ruled.first_for(scope, "GET")
         if special is None and record is None:
             # Passes.holds written out, so that the key is hashed once more and not twice.

@@ -10,8 +10,11 @@ import traceback
 from collections.abc import Coroutine, Mapping, Sequence
 from importlib.util import find_spec
 
-from ..errors import SettingsError
+from msgspec.structs import replace
+
+from ..errors import RuleError, SettingsError
 from ..resync import Resync
+from ..settings import Settings
 from ..settings.environment import DEFAULT, Resolution
 from ..settings.load import load
 from ..upstream import Upstream
@@ -64,7 +67,8 @@ def _checked(arguments: argparse.Namespace, environ: Mapping[str, str]) -> tuple
         resolution = load(environ)
         found += _of_settings(resolution)
         if arguments.app is None:
-            resync = Resync(resolution.settings)
+            resync, unknown = _alone(resolution.settings)
+            found += unknown
         else:
             with progress(f"importing {arguments.app}", environ=environ):
                 resync = resync_of(arguments.app)
@@ -90,6 +94,17 @@ def _checked(arguments: argparse.Namespace, environ: Mapping[str, str]) -> tuple
                     remedy="RESYNC_REDIS_URL names one")
         )  # fmt: skip
     return Status.WRONG if is_wrong(found) else Status.DONE, found
+
+
+def _alone(settings: Settings) -> tuple[Resync, list[Finding]]:
+    """Return a Resync of *settings* and no app, and what only the app's code could make right."""
+    try:
+        return Resync(settings), []
+    except RuleError as error:
+        without_rules = replace(settings, cache=replace(settings.cache, rules=()))
+        says = f"{error.argument}={error.value!r} is no upstream of the settings; it may be one of the code"
+        remedy = f"name the app, as MODULE:APP, to be sure; otherwise {error.remedy}"
+        return Resync(without_rules), [Finding(level="notice", subject=SETTINGS, says=says, remedy=remedy)]
 
 
 def _of_settings(resolution: Resolution) -> list[Finding]:

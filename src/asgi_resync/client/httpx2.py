@@ -10,7 +10,7 @@ from ..errors import DeadlineExceeded, MissingExtra
 
 try:
     import httpx2
-except ImportError as error:  # pragma: no cover
+except ImportError as error:  # pragma: no cover - the tests have it
     raise MissingExtra("A client", "httpx2", "httpx2") from error
 
 from .attempt import Booking, Observed

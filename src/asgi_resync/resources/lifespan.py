@@ -68,14 +68,14 @@ class LifespanResponder:
             except Exception as error:
                 if self._answered != "nothing":
                     raise
-                self._told_unsupported(error)
+                self._log_unsupported(error)
             if self._answered in ("nothing", "startup"):
                 await self._alone(receive, send)
         finally:
             # Also where the server cancels the scope.
             await self._stop_once()
 
-    def _told_unsupported(self, error: Exception) -> None:
+    def _log_unsupported(self, error: Exception) -> None:
         if self._received:
             text = "The app raised in its lifespan before it answered; it is served as one that has none."
             _log.warning(text, exc_info=error)

@@ -85,7 +85,7 @@ def resolve(environ: Mapping[str, str] | None = None, *, layers: Sequence[Layer]
     if shards < cache.num_shards:
         reader.notes.append(
             f"RESYNC_CACHE_NUM_SHARDS is {cache.num_shards}, and L1 gets {shards}: each has room for "
-            f"{FEWEST} responses and one of RESYNC_CACHE_MAX_BODY ({show_size(cache.max_body)})"
+            f"{FEWEST} responses, and for one of RESYNC_CACHE_MAX_BODY ({show_size(cache.max_body)})"
         )
     settings = msgspec.structs.replace(top, cache=cache, redis=redis, upstreams=upstreams)
     return Resolution(settings=settings, origins=reader.origins, notes=tuple(reader.notes))

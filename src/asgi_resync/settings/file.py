@@ -17,6 +17,7 @@ from typing import TypeAlias
 
 from ..errors import SettingProblem
 from .environment import Layer
+from .rules import once
 
 CONFIG_FILE = "RESYNC_CONFIG_FILE"
 RULES = "RESYNC_CACHE_RULES"
@@ -139,11 +140,7 @@ def _rules(value: list[object]) -> str:
 
 def _plain(value: object) -> object:
     if isinstance(value, _Pairs):
-        names = [name for name, _ in value.pairs]
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if twice is not None:
-            raise ValueError(f"{twice!r} is there twice in one rule; say it once")
-        return {name: _plain(item) for name, item in value.pairs}
+        value = once(value.pairs)
     if isinstance(value, dict):
         return {name: _plain(item) for name, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list) else value

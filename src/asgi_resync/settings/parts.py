@@ -26,7 +26,7 @@ class Living(Protocol):
         """Take no longer than *seconds* over a stop that begins from now on."""
 
 
-class Ruled(Protocol):
+class HasRules(Protocol):
     """What has rules that the settings add to."""
 
     def adapting(self, rules: Sequence[CacheRule]) -> Callable[[], None]:
@@ -85,7 +85,7 @@ class Parts:
     upstreams: Upstreams
     coded: Mapping[str, Upstream]
     life: Living
-    ruling: Ruled
+    ruling: HasRules
     level: LoggingLevel = field(default_factory=LoggingLevel)
 
     def adapting(self, settings: Settings) -> Callable[[], None]:

@@ -43,7 +43,7 @@ class WrongRules(ValueError):
 def parse_rules(text: str) -> tuple[CacheRule, ...]:
     """Return the rules that *text* lists. Raises WrongRules with all that is wrong."""
     try:
-        parsed: object = json.loads(text, object_pairs_hook=_once)
+        parsed: object = json.loads(text, object_pairs_hook=once)
     except RecursionError:
         raise WrongRules([Wrong("", _shown(text), "it is nested too deep")]) from None
     except ValueError as error:
@@ -179,12 +179,13 @@ _READERS = {
 """By argument of CacheRule, in its order but for the pattern."""
 
 
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return *pairs* as an object. Raises ValueError for a name that is there twice."""
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{twice!r} is there twice")
+        raise ValueError(f"{twice!r} is there twice; say it once")
     return found
 
 

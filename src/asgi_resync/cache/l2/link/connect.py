@@ -108,9 +108,9 @@ class Connector:
             "socket_connect_timeout": patience,
             "maint_notifications_config": maintenance,
         }
-        sentinel = Sentinel(self.place.seeds, sentinel_kwargs=to_sentinels)  # type: ignore[no-untyped-call]
+        sentinel = Sentinel(self.place.seeds, sentinel_kwargs=to_sentinels)  # type: ignore[no-untyped-call] # as above
         options = {**self._options, "maint_notifications_config": maintenance, "ssl": self._tls is not None}
-        return SentinelConnectionPool(self.place.service, sentinel, **options)  # type: ignore[no-untyped-call]
+        return SentinelConnectionPool(self.place.service, sentinel, **options)  # type: ignore[no-untyped-call] # as above
 
 
 class Opener:
